@@ -1,0 +1,9 @@
+//! The ground floor: time, names, randomness. Everything stands on it; it imports nothing of the engine.
+
+mod ids;
+mod instant;
+mod random;
+
+pub use ids::{ComponentId, PairId, SocketId, Tuple};
+pub use instant::Instant;
+pub use random::Random;

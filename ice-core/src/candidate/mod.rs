@@ -1,0 +1,25 @@
+//! What a candidate is: its types, its priority, its foundation, its line of SDP, and the tables of
+//! both sides' candidates that the gathering, checking and path rooms share.
+//!
+//! It decides nothing about when a candidate is gathered, signalled or paired.
+
+mod error;
+mod extensions;
+mod foundation;
+mod grammar;
+mod preference;
+mod priority;
+mod signalled;
+mod table;
+
+pub use error::{CandidateError, Field, Token};
+pub use extensions::{Extensions, MAX_EXTENSIONS, TcpType};
+pub use foundation::{Foundation, FoundationTable, MAX_FOUNDATIONS};
+pub use grammar::MAX_LINE;
+pub use preference::LocalPreferences;
+pub use priority::{pair_priority, peer_reflexive_priority, priority};
+pub use signalled::{Address, Candidate, CandidateType, Transport};
+pub use table::{
+    AddedLocal, AddedRemote, Candidates, LocalCandidate, LocalId, MAX_LOCAL_CANDIDATES, MAX_PEER_REFLEXIVE,
+    MAX_REMOTE_CANDIDATES, NewLocal, NewRemote, Origin, RemoteCandidate, RemoteId,
+};

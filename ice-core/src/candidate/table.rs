@@ -1,0 +1,331 @@
+//! The candidates of both sides, under keys that are never reused.
+//!
+//! Gathering fills the local side, signalling and connectivity checks fill the remote one; checks and
+//! paths read both. The tables hold UDP candidates with IP addresses: names are resolved before.
+
+use alloc::vec::Vec;
+use core::net::SocketAddr;
+
+use super::{Address, Candidate, CandidateType, Extensions, Foundation, Transport, priority};
+use crate::base::{ComponentId, SocketId};
+
+/// How many local candidates are kept. RFC 8445 §5.1.1.1 expects one for each address and component, and
+/// one more for each server; this leaves room for a well-equipped host and bounds the pairs.
+pub const MAX_LOCAL_CANDIDATES: usize = 64;
+
+/// How many signalled remote candidates are kept (RFC 8445 §19.5.1: an agent may limit those it accepts).
+pub const MAX_REMOTE_CANDIDATES: usize = 128;
+
+/// How many peer-reflexive remote candidates are kept besides (RFC 8445 §7.3.1.3, §19.5.1): a peer that knows the
+/// password can send requests from any number of addresses, and each would be checked.
+pub const MAX_PEER_REFLEXIVE: usize = 32;
+
+/// The key of a local candidate. Never reused.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct LocalId(pub u16);
+
+/// The key of a remote candidate. Never reused.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct RemoteId(pub u16);
+
+/// A candidate of ours.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct LocalCandidate {
+    /// Its key.
+    pub id: LocalId,
+    /// What it is for.
+    pub component: ComponentId,
+    /// What it is sent from.
+    pub socket: SocketId,
+    /// The address that it is sent from (RFC 8445 §4 "base"). A relayed candidate is its own base.
+    pub base: SocketAddr,
+    /// The address that the peer sends to.
+    pub address: SocketAddr,
+    /// How it was obtained.
+    pub kind: CandidateType,
+    /// As signalled (RFC 8445 §5.1.2.1).
+    pub priority: u32,
+    /// The part of the priority that tells our addresses apart; the PRIORITY of checks is made from it.
+    pub local_preference: u16,
+    /// As signalled (RFC 8445 §5.1.1.3).
+    pub foundation: Foundation,
+    /// What is signalled as `raddr` and `rport`.
+    pub related: Option<SocketAddr>,
+}
+
+impl LocalCandidate {
+    /// The candidate as the peer is to hear of it, without extensions.
+    pub fn to_signalled(&self) -> Candidate {
+        Candidate {
+            foundation: self.foundation,
+            component: self.component.component,
+            transport: Transport::Udp,
+            priority: self.priority,
+            address: Address::Ip(self.address),
+            kind: self.kind,
+            related: self.related.map(Address::Ip),
+            extensions: Extensions::new(),
+        }
+    }
+}
+
+/// What [`Candidates::add_local`] is told; the table adds key and priority.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[expect(missing_docs, reason = "the fields of LocalCandidate")]
+pub struct NewLocal {
+    pub component: ComponentId,
+    pub socket: SocketId,
+    pub base: SocketAddr,
+    pub address: SocketAddr,
+    pub kind: CandidateType,
+    pub local_preference: u16,
+    pub foundation: Foundation,
+    pub related: Option<SocketAddr>,
+}
+
+/// What became of a local candidate.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[must_use]
+pub enum AddedLocal {
+    /// It is in the table.
+    New(LocalId),
+    /// It is not: this one has the same address and base (RFC 8445 §5.1.3).
+    Redundant(LocalId),
+    /// It is not: there are [`MAX_LOCAL_CANDIDATES`], or all keys have been used.
+    Full,
+}
+
+/// A candidate of the peer.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct RemoteCandidate {
+    /// Its key.
+    pub id: RemoteId,
+    /// What it is for.
+    pub component: ComponentId,
+    /// Where to send to.
+    pub address: SocketAddr,
+    /// How the peer obtained it; peer-reflexive until it is signalled.
+    pub kind: CandidateType,
+    /// As signalled, or from the PRIORITY attribute of the first request.
+    pub priority: u32,
+    /// As signalled; for one that was learned, a text that no peer can signal.
+    pub foundation: Foundation,
+    /// Equal for two remote candidates exactly when their foundations are.
+    pub foundation_key: u16,
+    /// How we know of it.
+    pub origin: Origin,
+}
+
+/// How we know of a remote candidate.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Origin {
+    /// The peer told us through signalling.
+    Signalled,
+    /// A request came from there before (RFC 8445 §7.3.1.3).
+    Learned,
+}
+
+/// What [`Candidates::add_remote`] is told; the table adds the keys.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[expect(missing_docs, reason = "the fields of RemoteCandidate")]
+pub struct NewRemote {
+    pub component: ComponentId,
+    pub address: SocketAddr,
+    pub kind: CandidateType,
+    pub priority: u32,
+    pub foundation: Foundation,
+}
+
+/// What became of a remote candidate.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[must_use]
+pub enum AddedRemote {
+    /// It is in the table.
+    New(RemoteId),
+    /// It was there already, and stays as it was.
+    Known(RemoteId),
+    /// It was there as a learned one, and has become the signalled one under the same key: type, priority,
+    /// foundation and foundation key may have changed (RFC 8445 §7.3.1.3, RFC 8838 §11).
+    Upgraded(RemoteId),
+    /// It is not: there are as many of its origin as we accept, or all keys have been used.
+    Full,
+}
+
+/// The candidates of both sides, each in the order in which they came.
+#[derive(Clone, Default, Debug)]
+pub struct Candidates {
+    // Both are in the order of their keys, since these only grow.
+    locals: Vec<LocalCandidate>,
+    remotes: Vec<RemoteCandidate>,
+    next_local: u16,
+    next_remote: u16,
+}
+
+impl Candidates {
+    /// No candidates.
+    pub const fn new() -> Self {
+        Self { locals: Vec::new(), remotes: Vec::new(), next_local: 0, next_remote: 0 }
+    }
+
+    /// Adds a candidate of ours, unless it is redundant.
+    ///
+    /// RFC 8838 §9: the one that came first stays, whatever the priorities, since it may have been
+    /// signalled already. Gathered in the usual order that is also the better one of RFC 8445 §5.1.3.
+    pub fn add_local(&mut self, new: NewLocal) -> AddedLocal {
+        let NewLocal { component, socket, base, address, kind, local_preference, foundation, related } = new;
+        let same = |it: &&LocalCandidate| (it.component, it.base, it.address) == (component, base, address);
+        if let Some(existing) = self.locals.iter().find(same) {
+            return AddedLocal::Redundant(existing.id);
+        }
+        if self.locals.len() >= MAX_LOCAL_CANDIDATES {
+            return AddedLocal::Full;
+        }
+        let Some(number) = next_key(&mut self.next_local) else {
+            return AddedLocal::Full;
+        };
+        let id = LocalId(number);
+        let priority = priority(kind, local_preference, component.component);
+        self.locals.push(LocalCandidate {
+            id,
+            component,
+            socket,
+            base,
+            address,
+            kind,
+            priority,
+            local_preference,
+            foundation,
+            related,
+        });
+        AddedLocal::New(id)
+    }
+
+    /// Our candidates, in the order in which they came.
+    pub fn locals(&self) -> &[LocalCandidate] {
+        &self.locals
+    }
+
+    /// The local candidate with this key.
+    pub fn local(&self, id: LocalId) -> Option<&LocalCandidate> {
+        let index = self.locals.binary_search_by_key(&id, |it| it.id).ok()?;
+        self.locals.get(index)
+    }
+
+    /// The first local candidate of this component with this address (not base): the one that a mapped
+    /// address names (RFC 8445 §7.2.5.3.1).
+    pub fn find_local(&self, component: ComponentId, address: SocketAddr) -> Option<&LocalCandidate> {
+        self.locals.iter().find(|it| it.component == component && it.address == address)
+    }
+
+    /// Takes a local candidate out; its key finds nothing from now on.
+    pub fn remove_local(&mut self, id: LocalId) -> Option<LocalCandidate> {
+        let index = self.locals.binary_search_by_key(&id, |it| it.id).ok()?;
+        Some(self.locals.remove(index))
+    }
+
+    /// Adds a candidate that the peer has signalled.
+    ///
+    /// One whose address was learned from a request before becomes the signalled one in place.
+    pub fn add_remote(&mut self, new: NewRemote) -> AddedRemote {
+        let NewRemote { component, address, kind, priority, foundation } = new;
+        let is_full = self.count(Origin::Signalled) >= MAX_REMOTE_CANDIDATES;
+        let shared = self.remotes.iter().find(|it| it.foundation == foundation).map(|it| it.foundation_key);
+        let same = |it: &&mut RemoteCandidate| it.component == component && it.address == address;
+        match self.remotes.iter_mut().find(same) {
+            Some(known) if known.origin == Origin::Signalled => AddedRemote::Known(known.id),
+            _ if is_full => AddedRemote::Full,
+            Some(learned) => {
+                learned.kind = kind;
+                learned.priority = priority;
+                learned.foundation = foundation;
+                learned.foundation_key = shared.unwrap_or(learned.foundation_key);
+                learned.origin = Origin::Signalled;
+                AddedRemote::Upgraded(learned.id)
+            }
+            None => self.push_remote(new, Origin::Signalled, shared),
+        }
+    }
+
+    /// Adds the source of an authenticated request as a peer-reflexive candidate, with the priority that the
+    /// request told and a foundation like no other (RFC 8445 §7.3.1.3). One that is there stays as it was.
+    pub fn learn_remote(
+        &mut self,
+        component: ComponentId,
+        address: SocketAddr,
+        priority: u32,
+    ) -> AddedRemote {
+        if let Some(known) = self.find_remote(component, address) {
+            return AddedRemote::Known(known.id);
+        }
+        if self.count(Origin::Learned) >= MAX_PEER_REFLEXIVE {
+            return AddedRemote::Full;
+        }
+        let kind = CandidateType::PeerReflexive;
+        let foundation = Foundation::peer_reflexive(self.next_remote);
+        self.push_remote(NewRemote { component, address, kind, priority, foundation }, Origin::Learned, None)
+    }
+
+    /// The peer's candidates, in the order in which they came.
+    pub fn remotes(&self) -> &[RemoteCandidate] {
+        &self.remotes
+    }
+
+    /// The remote candidate with this key.
+    pub fn remote(&self, id: RemoteId) -> Option<&RemoteCandidate> {
+        let index = self.remotes.binary_search_by_key(&id, |it| it.id).ok()?;
+        self.remotes.get(index)
+    }
+
+    /// The remote candidate of this component with this address.
+    pub fn find_remote(&self, component: ComponentId, address: SocketAddr) -> Option<&RemoteCandidate> {
+        self.remotes.iter().find(|it| it.component == component && it.address == address)
+    }
+
+    /// Takes a remote candidate out; its key finds nothing from now on.
+    pub fn remove_remote(&mut self, id: RemoteId) -> Option<RemoteCandidate> {
+        let index = self.remotes.binary_search_by_key(&id, |it| it.id).ok()?;
+        Some(self.remotes.remove(index))
+    }
+
+    /// Takes all remote candidates out: after a restart they are those of an old generation
+    /// (RFC 8445 §9). Keys go on counting.
+    pub fn clear_remotes(&mut self) {
+        self.remotes.clear();
+    }
+
+    fn count(&self, origin: Origin) -> usize {
+        self.remotes.iter().filter(|it| it.origin == origin).count()
+    }
+
+    /// `shared` is the key of those with the same foundation. Without one, the candidate's own number is the
+    /// key: nobody else has it, nor ever will.
+    fn push_remote(&mut self, new: NewRemote, origin: Origin, shared: Option<u16>) -> AddedRemote {
+        let NewRemote { component, address, kind, priority, foundation } = new;
+        let Some(number) = next_key(&mut self.next_remote) else {
+            return AddedRemote::Full;
+        };
+        let id = RemoteId(number);
+        let foundation_key = shared.unwrap_or(number);
+        self.remotes.push(RemoteCandidate {
+            id,
+            component,
+            address,
+            kind,
+            priority,
+            foundation,
+            foundation_key,
+            origin,
+        });
+        AddedRemote::New(id)
+    }
+}
+
+/// The next key, or none when all 65535 have been used.
+fn next_key(next: &mut u16) -> Option<u16> {
+    let key = *next;
+    *next = key.checked_add(1)?;
+    Some(key)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,46 @@
+//! STUN on the wire (RFC 8489): checked views over received bytes and a writer into the caller's
+//! buffer. Nothing here allocates, keeps state or decides; what a message means is for the rooms above.
+//!
+//! Reading is in two steps. [`Message::parse`] proves that the bytes are one well-formed message and
+//! that its FINGERPRINT, if any, is right. [`Message::verify`] proves who wrote it.
+//!
+//! ```
+//! use floe_core::wire::{Class, IntegrityKey, Message, MessageWriter, Method, TransactionId};
+//!
+//! let key = IntegrityKey::short_term("VOkJxbRl1RmTxUk/WvJxBt");
+//! let mut buffer = [0; 128];
+//! let length = MessageWriter::new(&mut buffer, Class::Request, Method::BINDING, TransactionId([7; 12]))
+//!     .username("evtj", "h6vY")
+//!     .priority(1_845_494_271)
+//!     .sign(&key)?;
+//!
+//! let message = Message::parse(&buffer[..length])?;
+//! message.verify(&key)?;
+//! assert_eq!(message.username_halves(), Some(("evtj", "h6vY")));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod attribute;
+mod demux;
+mod error;
+mod error_code;
+mod header;
+mod integrity;
+mod message;
+mod writer;
+
+#[cfg(test)]
+mod message_tests;
+#[cfg(test)]
+mod tamper_tests;
+#[cfg(test)]
+mod vector_tests;
+
+pub use attribute::{AttributeType, Attributes, MAX_UNKNOWN_REPORTED, RoleClaim, UnknownAttributes};
+pub use demux::{Kind, classify};
+pub use error::{BufferTooSmall, IntegrityError, WireError};
+pub use error_code::ErrorCode;
+pub use header::{Class, HEADER_SIZE, Method, TransactionId};
+pub use integrity::IntegrityKey;
+pub use message::Message;
+pub use writer::MessageWriter;
