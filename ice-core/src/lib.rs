@@ -1,9 +1,97 @@
-//! A sans-IO ICE engine: candidates and their grammar, STUN on the wire, and what they stand on.
+//! An ICE engine as a pure state machine: it finds a working path between two peers behind NATs, and keeps
+//! it (RFC 8445, 8838, 8863, 7675). It has no sockets, no clock, no threads and no randomness but that of its seed:
+//! the caller feeds it datagrams and time, and sends what comes out. The same seed and the same inputs give the
+//! same outputs, byte for byte.
+//!
+//! [`Agent`] is one side of one connection. After any call, [`poll`](Agent::poll) it until it says
+//! [`Output::Wait`]. The drivers `floe-tokio` and the like do this with real sockets; `floe-sim` does it in simulated
+//! time, behind simulated NATs.
+//!
+//! Two agents with nothing between them but this loop:
+//!
+//! ```
+//! use std::net::SocketAddr;
+//! use floe_core::{Agent, AgentConfig, ComponentId, Datagram, Event, Instant, MAX_TRANSMIT, Output, Received};
+//! use floe_core::{Role, Socket, SocketId};
+//!
+//! let addresses = [1, 2].map(|host| SocketAddr::from(([192, 0, 2, host], 4000)));
+//! let mut agents = [
+//!     // A real seed comes from the system's generator: who knows it can forge the agent's messages.
+//!     Agent::new(AgentConfig { role: Role::Controlling, ..Default::default() }, [1; 32])?,
+//!     Agent::new(AgentConfig { role: Role::Controlled, ..Default::default() }, [2; 32])?,
+//! ];
+//! let mut now = Instant::ZERO;
+//!
+//! // Each is told of its socket, and through signalling of the other's credentials.
+//! for (side, other) in [(0, 1), (1, 0)] {
+//!     let credentials = agents[other].local_credentials().clone();
+//!     agents[side].socket_up(now, Socket::udp(SocketId(0), addresses[side]))?;
+//!     agents[side].set_remote_credentials(now, credentials)?;
+//! }
+//!
+//! let mut selected = 0;
+//! while selected < 2 {
+//!     let mut wake: Option<Instant> = None;
+//!     for (side, other) in [(0, 1), (1, 0), (0, 1)] {
+//!         let mut scratch = [0; MAX_TRANSMIT];
+//!         loop {
+//!             match agents[side].poll(now, &mut scratch) {
+//!                 Output::Transmit(transmit) => {
+//!                     let mut bytes = transmit.contents.to_vec();
+//!                     agents[other].receive(now, Datagram::new(SocketId(0), addresses[side], &mut bytes));
+//!                 }
+//!                 // Signalling again, one candidate at a time (RFC 8838).
+//!                 Output::Event(Event::LocalCandidate(candidate)) => {
+//!                     agents[other].add_remote_candidate(now, &candidate)?;
+//!                 }
+//!                 Output::Event(Event::PathSelected(path)) => {
+//!                     println!("{now}: side {side} selected {path}");
+//!                     selected += 1;
+//!                 }
+//!                 Output::Event(Event::Failed(report)) => panic!("{report}"),
+//!                 Output::Event(_) => {}
+//!                 Output::Wait(until) => break wake = wake.into_iter().chain(until).min(),
+//!                 Output::Closed => break,
+//!             }
+//!         }
+//!     }
+//!     now = now.max(wake.unwrap_or(now));
+//! }
+//!
+//! let mut scratch = [0; MAX_TRANSMIT];
+//! let transmit = agents[0].send(now, ComponentId::FIRST, b"hello", &mut scratch)?;
+//! let mut bytes = transmit.contents.to_vec();
+//! let received = agents[1].receive(now, Datagram::new(SocketId(0), addresses[0], &mut bytes));
+//! assert!(matches!(received, Received::Data { payload, .. } if payload == b"hello"));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # When it does not connect
+//!
+//! An agent never just times out. Within five seconds it tells what may be wrong ([`Event::Trouble`]), and when it gives
+//! up, why ([`Event::Failed`] with a [`Report`]): machine-readable [`Cause`]s, and a line for each pair.
+//! [`Agent::explain`] gives the same at any moment. [`trace`] shows every decision.
 #![no_std]
 #![forbid(unsafe_code)]
 
 extern crate alloc;
 
+mod agent;
 pub mod base;
 pub mod candidate;
+mod check;
+mod gather;
+mod path;
+pub mod trace;
+mod transaction;
 pub mod wire;
+
+pub use agent::{
+    Agent, AgentConfig, Cause, ConfigError, Credentials, CredentialsError, Datagram, Event,
+    MAX_PENDING_ANSWERS, MAX_TRANSMIT, MappingKnowledge, Output, PairReport, Path, Received, RemoteError,
+    Report, SendError, Transmit,
+};
+pub use base::{ComponentId, Instant, PairId, SocketId, Tuple};
+pub use candidate::{Candidate, CandidateType};
+pub use check::{DEFAULT_PAIRS, MAX_PAIRS, MAX_PAIRS_PER_REMOTE_ADDRESS, Nomination, Reach, Role};
+pub use gather::{Socket, SocketError};

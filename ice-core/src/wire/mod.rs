@@ -37,7 +37,7 @@ mod tamper_tests;
 mod vector_tests;
 
 pub use attribute::{AttributeType, Attributes, MAX_UNKNOWN_REPORTED, RoleClaim, UnknownAttributes};
-pub use demux::{Kind, classify};
+pub use demux::{Kind, classify, is_stun};
 pub use error::{BufferTooSmall, IntegrityError, WireError};
 pub use error_code::ErrorCode;
 pub use header::{Class, HEADER_SIZE, Method, TransactionId};

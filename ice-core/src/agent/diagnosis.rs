@@ -1,0 +1,268 @@
+//! Why it does not connect: a pure function from what was seen to machine-readable causes, the one that explains
+//! most first. An agent cannot know its peer's NAT, so no cause claims to.
+
+use core::fmt;
+
+use smallvec::SmallVec;
+
+use crate::check::Role;
+
+/// Why there is no path, or no better one. Each has a line of text in its `Display`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum Cause {
+    /// No socket is up, so there is nothing to connect from.
+    NoLocalCandidates,
+    /// Signalling has brought neither credentials nor candidates.
+    NoRemoteDescription,
+    /// The peer's credentials came, and no candidate ever did, by signalling or by a check.
+    NoRemoteCandidates {
+        /// Whether the peer has said that there are none (RFC 8838 §8.2).
+        ended: bool,
+    },
+    /// Both sides have candidates, and no two of them can talk: the address families differ, or the peer's are names.
+    NothingToPair,
+    /// Credentials do not fit: signalling mixed up?
+    Authentication {
+        /// Requests that came for another user or with another password.
+        rejected: u32,
+        /// How often the peer said that ours are wrong (such an answer cannot be authenticated).
+        refused: u32,
+    },
+    /// The peer's checks arrive and are answered; none of ours gets an answer.
+    OneWay {
+        /// Requests that arrived.
+        requests_received: u32,
+        /// Our own, without an answer.
+        requests_sent: u32,
+    },
+    /// No request and no response got through any pair.
+    NothingThrough {
+        /// Our own requests.
+        requests_sent: u32,
+        /// Whether a relay is configured.
+        relay: bool,
+        /// What is known of the mapping of our own NAT.
+        mapping: MappingKnowledge,
+    },
+    /// Answers came from other addresses than were asked (RFC 8445 §7.2.5.2.1).
+    Asymmetric {
+        /// How many.
+        answers: u32,
+    },
+    /// The peer answered checks with an error.
+    Refused {
+        /// The last STUN error code.
+        code: u16,
+    },
+    /// The limit on pairs kept some from being tried.
+    PairLimit {
+        /// How many.
+        untried: u32,
+    },
+    /// A path works, but the controlling peer has not nominated one.
+    NotNominated,
+    /// A path works, but the peer does not answer our nomination.
+    NominationUnanswered,
+    /// The driver could not send, or ICMP errors came back.
+    SendFailed {
+        /// How often.
+        failures: u32,
+    },
+    /// The peer has not answered for 30 s on the path that was used (RFC 7675 §5.1).
+    ConsentExpired,
+    /// The peer has revoked its consent (RFC 7675 §5.2).
+    ConsentRevoked,
+}
+
+/// What is known of the mapping behaviour of our own NAT (RFC 4787 §4.1).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum MappingKnowledge {
+    /// Nothing: no server was asked.
+    Unknown,
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoLocalCandidates => f.write_str("no socket is up: there is nothing to connect from"),
+            Self::NoRemoteDescription => f.write_str("nothing came from the peer by signalling"),
+            Self::NoRemoteCandidates { ended: false } => f.write_str("no candidate ever came from the peer"),
+            Self::NoRemoteCandidates { ended: true } => f.write_str("the peer says that it has no candidates"),
+            Self::NothingToPair => f.write_str(
+                "no candidate of ours can talk to any of the peer's (another address family, or unresolved names)",
+            ),
+            Self::Authentication { rejected, refused } => {
+                f.write_str("authentication failed: ")?;
+                match (rejected, refused) {
+                    (0, n) => write!(f, "the peer refused our credentials {n} times")?,
+                    (n, 0) => write!(f, "{n} requests came with a wrong username or password")?,
+                    (n, m) => write!(f, "{n} requests came with wrong credentials and ours were refused {m} times")?,
+                }
+                f.write_str("; is signalling mixed up?")
+            }
+            Self::OneWay { requests_received, requests_sent } => write!(
+                f,
+                "one way only: {requests_received} checks of the peer arrived and were answered, none of our \
+                 {requests_sent} got an answer"
+            ),
+            Self::NothingThrough { requests_sent, relay, mapping } => {
+                write!(f, "none of {requests_sent} checks was answered and none of the peer's arrived; ")?;
+                f.write_str(if *relay { "the relay did not help either; " } else { "no relay is configured; " })?;
+                match mapping {
+                    MappingKnowledge::Unknown => f.write_str("our own NAT's mapping is unknown"),
+                }
+            }
+            Self::Asymmetric { answers } => {
+                write!(f, "{answers} answers came from another address than was asked")
+            }
+            Self::Refused { code } => write!(f, "the peer refused checks with error {code}"),
+            Self::PairLimit { untried } => write!(f, "the limit on pairs kept {untried} pairs from being tried"),
+            Self::NotNominated => f.write_str("a path works, but the peer has not nominated it"),
+            Self::NominationUnanswered => f.write_str("a path works, but the peer does not answer its nomination"),
+            Self::SendFailed { failures } => {
+                write!(f, "sending failed {failures} times, here or with an ICMP error")
+            }
+            Self::ConsentExpired => f.write_str("the peer has not answered for 30 s"),
+            Self::ConsentRevoked => f.write_str("the peer has revoked its consent"),
+        }
+    }
+}
+
+/// What an agent has seen when it is asked why.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Evidence {
+    pub(super) role: Role,
+    pub(super) local_candidates: usize,
+    pub(super) has_remote_credentials: bool,
+    pub(super) remote_candidates: usize,
+    pub(super) end_of_candidates: bool,
+    pub(super) names: u32,
+    pub(super) pairs: usize,
+    pub(super) untried: u32,
+    pub(super) requests_sent: u32,
+    pub(super) responses_received: u32,
+    pub(super) requests_received: u32,
+    pub(super) rejected: u32,
+    pub(super) refused_credentials: u32,
+    pub(super) asymmetric: u32,
+    pub(super) refused: Option<u16>,
+    pub(super) send_failures: u32,
+    pub(super) has_valid: bool,
+    pub(super) has_selected: bool,
+}
+
+pub(super) type Causes = SmallVec<[Cause; 4]>;
+
+/// The causes that fit, the one that explains most first. Empty when a pair is selected.
+pub(super) fn diagnose(seen: &Evidence) -> Causes {
+    let mut causes = Causes::new();
+    if seen.has_selected {
+        return causes;
+    }
+    if seen.has_valid {
+        causes.push(match seen.role {
+            Role::Controlling => Cause::NominationUnanswered,
+            Role::Controlled => Cause::NotNominated,
+        });
+        return causes;
+    }
+    if seen.local_candidates == 0 {
+        causes.push(Cause::NoLocalCandidates);
+    }
+    if seen.rejected > 0 || seen.refused_credentials > 0 {
+        causes.push(Cause::Authentication { rejected: seen.rejected, refused: seen.refused_credentials });
+    }
+    if !seen.has_remote_credentials && seen.remote_candidates == 0 {
+        causes.push(Cause::NoRemoteDescription);
+    } else if seen.remote_candidates == 0 && seen.names == 0 {
+        causes.push(Cause::NoRemoteCandidates { ended: seen.end_of_candidates });
+    } else if seen.local_candidates > 0 && seen.pairs == 0 {
+        causes.push(Cause::NothingToPair);
+    }
+    if seen.asymmetric > 0 {
+        causes.push(Cause::Asymmetric { answers: seen.asymmetric });
+    }
+    if let Some(code) = seen.refused {
+        causes.push(Cause::Refused { code });
+    }
+    if seen.requests_sent > 0 && seen.responses_received == 0 {
+        let Evidence { requests_sent, requests_received, .. } = *seen;
+        if requests_received > 0 {
+            causes.push(Cause::OneWay { requests_received, requests_sent });
+        } else if causes.is_empty() {
+            // Only when nothing says more: this is what is left when all was tried and nothing was heard.
+            causes.push(Cause::NothingThrough {
+                requests_sent,
+                relay: false,
+                mapping: MappingKnowledge::Unknown,
+            });
+        }
+    }
+    if seen.untried > 0 {
+        causes.push(Cause::PairLimit { untried: seen.untried });
+    }
+    if seen.send_failures > 0 {
+        causes.push(Cause::SendFailed { failures: seen.send_failures });
+    }
+    causes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SEEN: Evidence = Evidence {
+        role: Role::Controlling,
+        local_candidates: 1,
+        has_remote_credentials: true,
+        remote_candidates: 1,
+        end_of_candidates: false,
+        names: 0,
+        pairs: 1,
+        untried: 0,
+        requests_sent: 4,
+        responses_received: 0,
+        requests_received: 0,
+        rejected: 0,
+        refused_credentials: 0,
+        asymmetric: 0,
+        refused: None,
+        send_failures: 0,
+        has_valid: false,
+        has_selected: false,
+    };
+
+    #[test]
+    fn each_sight_has_its_own_cause() {
+        let nothing_through =
+            Cause::NothingThrough { requests_sent: 4, relay: false, mapping: MappingKnowledge::Unknown };
+        let unsent = Evidence { requests_sent: 0, pairs: 0, remote_candidates: 0, ..SEEN };
+        let table: [(Evidence, &[Cause]); 14] = [
+            (SEEN, &[nothing_through]),
+            (Evidence { has_selected: true, ..SEEN }, &[]),
+            (Evidence { has_valid: true, ..SEEN }, &[Cause::NominationUnanswered]),
+            (Evidence { has_valid: true, role: Role::Controlled, ..SEEN }, &[Cause::NotNominated]),
+            (
+                Evidence { local_candidates: 0, requests_sent: 0, pairs: 0, ..SEEN },
+                &[Cause::NoLocalCandidates],
+            ),
+            (Evidence { has_remote_credentials: false, ..unsent }, &[Cause::NoRemoteDescription]),
+            (unsent, &[Cause::NoRemoteCandidates { ended: false }]),
+            (Evidence { end_of_candidates: true, ..unsent }, &[Cause::NoRemoteCandidates { ended: true }]),
+            (Evidence { names: 2, ..unsent }, &[Cause::NothingToPair]),
+            (Evidence { remote_candidates: 1, ..unsent }, &[Cause::NothingToPair]),
+            (Evidence { rejected: 3, ..SEEN }, &[Cause::Authentication { rejected: 3, refused: 0 }]),
+            (
+                Evidence { requests_received: 5, ..SEEN },
+                &[Cause::OneWay { requests_received: 5, requests_sent: 4 }],
+            ),
+            (Evidence { asymmetric: 1, ..SEEN }, &[Cause::Asymmetric { answers: 1 }]),
+            (Evidence { untried: 7, ..SEEN }, &[nothing_through, Cause::PairLimit { untried: 7 }]),
+        ];
+        for (seen, expected) in table {
+            assert_eq!(diagnose(&seen).as_slice(), expected, "{seen:?}");
+        }
+    }
+}

@@ -1,0 +1,88 @@
+//! What the agent tells of itself: its paths, and why.
+
+use alloc::vec::Vec;
+use core::fmt::{self, Write as _};
+
+use super::diagnosis::diagnose;
+use super::{Agent, PairReport, Path, Report};
+use crate::base::PairId;
+
+impl Agent {
+    /// Why there is no path, or what there is, at this moment: the same that [`Event::Failed`](super::Event::Failed)
+    /// tells at the end.
+    pub fn explain(&self) -> Report {
+        Report {
+            causes: diagnose(&self.evidence()).into_vec(),
+            pairs: self.checks.pairs().filter_map(|p| self.report_of(p.id)).collect::<Vec<_>>(),
+            reserved: self.checks.reserved(),
+            untried: self.checks.untried(),
+            role: self.checks.role(),
+            elapsed: self.watch.age(self.now),
+        }
+    }
+
+    /// A hash over everything that the network can change, for tests that show that something did not.
+    #[doc(hidden)]
+    pub fn state_fingerprint(&self) -> u64 {
+        let mut hash = Fnv(0xcbf2_9ce4_8422_2325);
+        // Writing into the hash cannot fail.
+        let _ = write!(hash, "{:?}{:?}{:?}{:?}", self.checks, self.paths, self.candidates, self.gatherer);
+        let _ = write!(hash, "{:?}{:?}", self.life, self.events);
+        hash.0
+    }
+
+    fn report_of(&self, id: PairId) -> Option<PairReport> {
+        let pair = self.checks.pair(id)?;
+        let valid = pair.valid();
+        let local = self.candidates.local(valid.map_or(pair.local, |v| v.local))?;
+        let remote = self.candidates.remote(pair.remote)?;
+        Some(PairReport {
+            id,
+            component: pair.component,
+            local: local.address,
+            local_type: local.kind,
+            remote: remote.address,
+            remote_type: remote.kind,
+            priority: valid.map_or(pair.priority, |v| v.priority),
+            phase: pair.phase(),
+            selected: valid.is_some() && self.checks.selected(pair.component) == Some(id),
+            requests_sent: pair.stats.requests_sent,
+            responses_received: pair.stats.responses_received,
+            requests_received: pair.stats.requests_received,
+            rtt: valid.map(|v| v.rtt),
+        })
+    }
+
+    /// The path of a pair, with what was known of it last.
+    pub(super) fn path_of(&self, id: PairId) -> Option<Path> {
+        let pair = self.checks.pair(id)?;
+        let valid = pair.valid();
+        let base = self.candidates.local(pair.local)?;
+        let local = self.candidates.local(valid.map_or(pair.local, |v| v.local))?;
+        let remote = self.candidates.remote(pair.remote)?;
+        Some(Path {
+            pair: id,
+            component: pair.component,
+            socket: pair.tuple.socket,
+            local: local.address,
+            local_type: local.kind,
+            base: base.base,
+            remote: remote.address,
+            remote_type: remote.kind,
+            priority: valid.map_or(pair.priority, |v| v.priority),
+            rtt: valid.map(|v| v.rtt).unwrap_or_default(),
+        })
+    }
+}
+
+/// FNV-1a over text: short, and the same on every machine.
+struct Fnv(u64);
+
+impl fmt::Write for Fnv {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        for byte in text.bytes() {
+            self.0 = (self.0 ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
+        }
+        Ok(())
+    }
+}

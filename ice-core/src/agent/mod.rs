@@ -1,0 +1,426 @@
+//! One peer, complete by itself. The agent owns the rooms below (gathering, checks, paths), gives each what the others
+//! have found, and turns their intents into bytes. It decides when to give up and says why; all else is decided below.
+
+mod answer;
+mod compose;
+mod config;
+mod diagnosis;
+mod explain;
+mod output;
+mod poll;
+mod receive;
+mod report;
+#[cfg(test)]
+mod tests;
+mod watch;
+
+use alloc::boxed::Box;
+use alloc::collections::VecDeque;
+use core::fmt;
+use core::net::SocketAddr;
+
+use crate::base::{ComponentId, Instant, PairId, Random, Tuple};
+use crate::candidate::{AddedRemote, Address, Candidate, Candidates, NewRemote, Transport};
+use crate::check::{self, CheckConfig, Checks, Role};
+use crate::gather::{Gatherer, Socket, SocketError};
+use crate::path::{Flow, Outlet, Paths};
+use crate::trace::{Observer, TraceEvent, Tracer};
+use crate::wire::{IntegrityKey, is_stun};
+use answer::Answers;
+use diagnosis::Evidence;
+use watch::Watch;
+
+pub use answer::MAX_PENDING_ANSWERS;
+pub use config::{AgentConfig, ConfigError, Credentials, CredentialsError};
+pub use diagnosis::{Cause, MappingKnowledge};
+pub use output::{Datagram, Event, MAX_TRANSMIT, Output, Path, Received, RemoteError, SendError, Transmit};
+pub use report::{PairReport, Report};
+
+/// An ICE agent for one peer.
+///
+/// It is a state machine: feed it sockets, what the peer signals, datagrams and time; after any call,
+/// [`poll`](Self::poll) it until it says [`Output::Wait`]. The [crate's front page](crate) has a complete example.
+///
+/// Commands do no work by themselves: they change what `poll` will say. Every call that has a time takes `now`;
+/// a `now` that goes backwards is taken for the latest one seen.
+pub struct Agent {
+    credentials: Credentials,
+    local_key: IntegrityKey,
+    remote: Option<Remote>,
+    components: smallvec::SmallVec<[ComponentId; 1]>,
+    now: Instant,
+    life: Life,
+    random: Random,
+    tracer: Tracer,
+    candidates: Candidates,
+    gatherer: Gatherer,
+    checks: Checks,
+    paths: Paths,
+    answers: Answers,
+    events: VecDeque<Event>,
+    watch: Watch,
+    hints: Hints,
+}
+
+/// The peer's credentials, ready for use.
+struct Remote {
+    credentials: Credentials,
+    key: IntegrityKey,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Life {
+    Running,
+    Failed,
+    Closed,
+}
+
+/// What was seen and proves nothing, because it could not be authenticated. It is only ever told in a diagnosis.
+#[derive(Clone, Copy, Debug, Default)]
+struct Hints {
+    /// Requests with wrong credentials.
+    rejected: u32,
+    /// Error responses that say that ours are wrong.
+    refused_credentials: u32,
+    /// Candidates whose address is a name.
+    names: u32,
+    send_failures: u32,
+}
+
+impl Agent {
+    /// An agent that draws everything random from `seed`: 32 bytes from the system's generator, or a fixed seed in a
+    /// test. Who knows the seed can forge the agent's messages.
+    ///
+    /// # Errors
+    /// If a value of `config` is out of its range.
+    pub fn new(config: AgentConfig, seed: [u8; 32]) -> Result<Self, ConfigError> {
+        config.check()?;
+        let mut random = Random::new(seed);
+        let (ufrag, password) = (random.ice_chars(UFRAG_LENGTH), random.ice_chars(PASSWORD_LENGTH));
+        let drawn_tie_breaker = random.number();
+        let credentials = match config.credentials {
+            Some(given) => given,
+            None => Credentials::drawn(ufrag, password),
+        };
+        let checks = CheckConfig {
+            role: config.role,
+            tie_breaker: config.tie_breaker.unwrap_or(drawn_tie_breaker),
+            nomination: config.nomination,
+            reach: config.reach,
+            ta: config.ta,
+        };
+        let components = smallvec::smallvec![ComponentId::FIRST];
+        Ok(Self {
+            local_key: IntegrityKey::short_term(credentials.password()),
+            credentials,
+            remote: None,
+            now: Instant::ZERO,
+            life: Life::Running,
+            random,
+            tracer: Tracer::default(),
+            candidates: Candidates::default(),
+            gatherer: Gatherer::default(),
+            checks: Checks::new(checks, &components),
+            paths: Paths::new(&components),
+            components,
+            answers: Answers::default(),
+            events: VecDeque::new(),
+            watch: Watch::new(config.deadline),
+            hints: Hints::default(),
+        })
+    }
+
+    /// Hands every decision from now on to `observer`, instead of the one before.
+    pub fn set_observer(&mut self, observer: Box<dyn Observer + Send>) {
+        self.tracer.set(observer);
+    }
+
+    /// What the peer needs to know to authenticate its checks: send it by signalling.
+    pub fn local_credentials(&self) -> &Credentials {
+        &self.credentials
+    }
+
+    /// What the peer has signalled, if it has.
+    pub fn remote_credentials(&self) -> Option<&Credentials> {
+        self.remote.as_ref().map(|r| &r.credentials)
+    }
+
+    /// The role at this moment: a conflict may change it.
+    pub fn role(&self) -> Role {
+        self.checks.role()
+    }
+
+    /// `socket` is open: its host candidate comes as an event (RFC 8445 §5.1.1.1).
+    ///
+    /// # Errors
+    /// If the socket cannot be a candidate, or is known. The agent goes on as it was.
+    pub fn socket_up(&mut self, now: Instant, socket: Socket) -> Result<(), SocketError> {
+        self.advance(now);
+        if self.life != Life::Running {
+            return Err(SocketError::Ended);
+        }
+        if !self.components.contains(&socket.for_component()) {
+            return Err(SocketError::UnknownComponent(socket.for_component()));
+        }
+        self.gatherer.socket_up(socket)
+    }
+
+    /// The application knows that `server` sees `socket` as `address`: a server-reflexive candidate
+    /// (RFC 8445 §5.1.1.2). One that is redundant (§5.1.3) is ignored.
+    ///
+    /// # Errors
+    /// If the socket is not up, or the address cannot be its candidate.
+    pub fn add_server_reflexive(
+        &mut self,
+        now: Instant,
+        socket: crate::base::SocketId,
+        address: SocketAddr,
+        server: SocketAddr,
+    ) -> Result<(), SocketError> {
+        self.advance(now);
+        if self.life != Life::Running {
+            return Err(SocketError::Ended);
+        }
+        self.gather();
+        if let Some(id) = self.gatherer.add_server_reflexive(&mut self.candidates, socket, address, server)? {
+            self.announce(id);
+        }
+        Ok(())
+    }
+
+    /// What the peer has signalled. The same again is fine.
+    ///
+    /// # Errors
+    /// If they are our own, or others than before.
+    pub fn set_remote_credentials(
+        &mut self,
+        now: Instant,
+        credentials: Credentials,
+    ) -> Result<(), RemoteError> {
+        self.advance(now);
+        if self.life != Life::Running {
+            return Err(RemoteError::Ended);
+        }
+        if credentials == self.credentials {
+            return Err(RemoteError::OurOwnCredentials);
+        }
+        match &self.remote {
+            Some(known) if known.credentials == credentials => return Ok(()),
+            Some(_) => return Err(RemoteError::CredentialsChanged),
+            None => {}
+        }
+        let key = IntegrityKey::short_term(credentials.password());
+        self.remote = Some(Remote { credentials, key });
+        self.watch.on_remote_credentials(self.now);
+        Ok(())
+    }
+
+    /// A candidate that the peer has signalled, in any order, before or after its credentials (RFC 8838 §11).
+    /// One that is known is ignored.
+    ///
+    /// # Errors
+    /// Why the candidate is not of use. Most are no fault of the caller: a peer may well signal TCP candidates and
+    /// names.
+    pub fn add_remote_candidate(&mut self, now: Instant, candidate: &Candidate) -> Result<(), RemoteError> {
+        self.advance(now);
+        if self.life != Life::Running {
+            return Err(RemoteError::Ended);
+        }
+        self.gather();
+        let component = ComponentId { stream: 0, component: candidate.component };
+        if !self.components.contains(&component) {
+            return Err(RemoteError::UnknownComponent(candidate.component));
+        }
+        if candidate.transport != Transport::Udp {
+            return Err(RemoteError::UnsupportedTransport);
+        }
+        if let (Some(ufrag), Some(remote)) = (candidate.extensions.ufrag(), &self.remote)
+            && ufrag != remote.credentials.ufrag()
+        {
+            return Err(RemoteError::OtherGeneration);
+        }
+        let address = match &candidate.address {
+            Address::Ip(address) => *address,
+            Address::Name { .. } => {
+                self.hints.names = self.hints.names.saturating_add(1);
+                return Err(RemoteError::UnresolvedName);
+            }
+        };
+        if address.ip().is_unspecified() || address.ip().is_multicast() || address.port() == 0 {
+            return Err(RemoteError::NotATransportAddress(address));
+        }
+        let Candidate { foundation, priority, kind, .. } = *candidate;
+        match self.candidates.add_remote(NewRemote { component, address, kind, priority, foundation }) {
+            AddedRemote::Known(_) => {}
+            AddedRemote::Full => return Err(RemoteError::TooMany),
+            AddedRemote::New(id) => {
+                self.tracer
+                    .emit(self.now, TraceEvent::RemoteCandidate { component, kind, address, priority });
+                let (checks, mut cx) = self.checks_and_context();
+                checks.on_remote_candidate(&mut cx, id);
+            }
+            AddedRemote::Upgraded(id) => {
+                self.tracer
+                    .emit(self.now, TraceEvent::RemoteCandidate { component, kind, address, priority });
+                let (checks, mut cx) = self.checks_and_context();
+                checks.on_remote_upgraded(&mut cx, id);
+            }
+        }
+        Ok(())
+    }
+
+    /// The peer will signal no more candidates (RFC 8838 §8.2). Without this, patience stands in for it (RFC 8863 §5).
+    pub fn end_of_remote_candidates(&mut self, now: Instant) {
+        self.advance(now);
+        self.watch.on_end_of_candidates();
+    }
+
+    /// Data for `component`: what to send where. `payload` is borrowed, not copied, on a direct path; `scratch` is for
+    /// the framing of a relay.
+    ///
+    /// # Errors
+    /// If there is no valid path, no consent to send on it (RFC 7675 §5.1), or the peer would take the payload for
+    /// STUN. Nothing is queued.
+    pub fn send<'a>(
+        &mut self,
+        now: Instant,
+        component: ComponentId,
+        payload: &'a [u8],
+        scratch: &'a mut [u8; MAX_TRANSMIT],
+    ) -> Result<Transmit<'a>, SendError> {
+        let _ = scratch;
+        self.advance(now);
+        if self.life != Life::Running {
+            return Err(SendError::Ended);
+        }
+        if is_stun(payload) {
+            return Err(SendError::LooksLikeStun);
+        }
+        match self.paths.outlet(self.now, component) {
+            Some(Outlet::Open(flow)) => Ok(Transmit::new(flow.tuple.socket, flow.tuple.remote, payload)),
+            Some(Outlet::NoConsent) => Err(SendError::NoConsent),
+            Some(Outlet::Closed) => Err(SendError::NoPath),
+            None => Err(SendError::UnknownComponent(component)),
+        }
+    }
+
+    /// The driver could not send to `tuple`, or an ICMP error came back for it. It is remembered for the report;
+    /// it fails nothing, because nobody has signed it.
+    pub fn send_failed(&mut self, now: Instant, tuple: Tuple) {
+        self.advance(now);
+        self.hints.send_failures = self.hints.send_failures.saturating_add(1);
+        self.tracer.emit(self.now, TraceEvent::SendFailed { tuple });
+    }
+
+    /// Ends the agent at once: what waits to be sent is dropped, and `poll` says [`Output::Closed`].
+    pub fn close(&mut self, now: Instant) {
+        self.advance(now);
+        self.life = Life::Closed;
+        self.answers.clear();
+        self.events.clear();
+    }
+
+    /// The path that data of `component` takes at this moment.
+    pub fn path(&self, component: ComponentId) -> Option<Path> {
+        match self.paths.outlet(self.now, component) {
+            Some(Outlet::Open(flow)) => self.path_of(flow.pair),
+            _ => None,
+        }
+    }
+
+    /// The pair that the two sides have agreed on, if they have.
+    pub fn selected_path(&self, component: ComponentId) -> Option<Path> {
+        self.path_of(self.checks.selected(component)?)
+    }
+
+    /// Time never goes backwards.
+    fn advance(&mut self, now: Instant) {
+        self.now = self.now.max(now);
+        self.watch.on_born(self.now);
+    }
+
+    /// Makes candidates of the sockets that have come up.
+    fn gather(&mut self) {
+        if !self.gatherer.has_fresh() {
+            return;
+        }
+        for id in self.gatherer.gather(&mut self.candidates) {
+            self.announce(id);
+            let (checks, mut cx) = self.checks_and_context();
+            checks.on_local_candidate(&mut cx, id);
+        }
+        self.events.push_back(Event::GatheringDone);
+    }
+
+    fn announce(&mut self, id: crate::candidate::LocalId) {
+        let Some(local) = self.candidates.local(id) else { return };
+        self.tracer.emit(
+            self.now,
+            TraceEvent::LocalCandidate {
+                component: local.component,
+                kind: local.kind,
+                address: local.address,
+                base: local.base,
+                priority: local.priority,
+            },
+        );
+        self.events.push_back(Event::LocalCandidate(local.to_signalled()));
+    }
+
+    fn checks_and_context(&mut self) -> (&mut Checks, check::Context<'_>) {
+        let cx = check::Context {
+            now: self.now,
+            candidates: &mut self.candidates,
+            random: &mut self.random,
+            tracer: &mut self.tracer,
+        };
+        (&mut self.checks, cx)
+    }
+
+    fn flow_of(&self, id: PairId) -> Option<Flow> {
+        let pair = self.checks.pair(id)?;
+        let valid = pair.valid()?;
+        Some(Flow { component: pair.component, pair: id, tuple: pair.tuple, priority: valid.priority })
+    }
+
+    fn evidence(&self) -> Evidence {
+        let tally = self.checks.tally();
+        let component = self.components.first().copied().unwrap_or_default();
+        Evidence {
+            role: self.checks.role(),
+            local_candidates: self.candidates.locals().len(),
+            has_remote_credentials: self.remote.is_some(),
+            remote_candidates: self.candidates.remotes().len(),
+            end_of_candidates: self.watch.end_of_candidates(),
+            names: self.hints.names,
+            pairs: self.checks.pairs().count() + self.checks.reserved(),
+            untried: self.checks.untried(),
+            requests_sent: tally.requests_sent,
+            responses_received: tally.responses_received,
+            requests_received: tally.requests_received,
+            rejected: self.hints.rejected,
+            refused_credentials: self.hints.refused_credentials,
+            asymmetric: tally.asymmetric,
+            refused: tally.refused,
+            send_failures: self.hints.send_failures,
+            has_valid: matches!(self.paths.outlet(self.now, component), Some(Outlet::Open(_))),
+            has_selected: self.checks.selected(component).is_some(),
+        }
+    }
+}
+
+impl fmt::Debug for Agent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Agent")
+            .field("credentials", &self.credentials)
+            .field("role", &self.role())
+            .field("life", &self.life)
+            .field("now", &self.now)
+            .finish_non_exhaustive()
+    }
+}
+
+/// RFC 8445 §5.3 asks for 24 bits at the least; six bits a character.
+const UFRAG_LENGTH: usize = 4;
+/// RFC 8445 §5.3 asks for 128 bits at the least: 22 characters. Two more cost nothing.
+const PASSWORD_LENGTH: usize = 24;

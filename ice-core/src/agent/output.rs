@@ -1,0 +1,226 @@
+//! What goes into an agent and what comes out of it.
+
+use core::fmt;
+use core::net::SocketAddr;
+use core::time::Duration;
+
+use super::{Cause, Report};
+use crate::base::{ComponentId, Instant, PairId, SocketId};
+use crate::candidate::{Candidate, CandidateType};
+use crate::check::Role;
+use crate::trace::DropReason;
+
+/// The size of the buffer that the engine writes into: an Ethernet frame's payload. No message of the engine comes
+/// near it; a relay's framing of the application's data will.
+pub const MAX_TRANSMIT: usize = 1_500;
+
+/// What [`Agent::poll`](super::Agent::poll) wants.
+#[derive(Debug)]
+pub enum Output<'s> {
+    /// Send this now.
+    Transmit(Transmit<'s>),
+    /// Something that the application acts on.
+    Event(Event),
+    /// Nothing more at this moment. Poll again then, or after any call; `None`: only after a call.
+    Wait(Option<Instant>),
+    /// The agent was closed and has nothing more to say.
+    Closed,
+}
+
+/// A datagram to be sent.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct Transmit<'s> {
+    /// Out of this socket.
+    pub socket: SocketId,
+    /// To this address.
+    pub remote: SocketAddr,
+    /// The UDP payload.
+    pub contents: &'s [u8],
+}
+
+impl<'s> Transmit<'s> {
+    pub(super) fn new(socket: SocketId, remote: SocketAddr, contents: &'s [u8]) -> Self {
+        Self { socket, remote, contents }
+    }
+}
+
+/// A datagram that came in.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Datagram<'d> {
+    /// On this socket.
+    pub socket: SocketId,
+    /// From this address.
+    pub remote: SocketAddr,
+    /// The UDP payload.
+    pub bytes: &'d mut [u8],
+}
+
+impl<'d> Datagram<'d> {
+    /// `bytes` came in on `socket` from `remote`.
+    pub fn new(socket: SocketId, remote: SocketAddr, bytes: &'d mut [u8]) -> Self {
+        Self { socket, remote, bytes }
+    }
+}
+
+/// What [`Agent::receive`](super::Agent::receive) made of a datagram.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Received<'d> {
+    /// The application's data, from a flow on which the peer has authenticated itself (RFC 8445 §12.2).
+    Data {
+        /// Which component it belongs to.
+        component: ComponentId,
+        /// The valid pair that it came over, if our own check of that flow has succeeded. Until then an
+        /// application should not act on what could not be a handshake.
+        path: Option<PairId>,
+        /// A slice of the datagram.
+        payload: &'d mut [u8],
+    },
+    /// It was for the engine. Poll now.
+    Consumed,
+    /// It was thrown away. Poll now: an error response may wait.
+    Dropped(DropReason),
+    /// It is not STUN and not from a flow of this agent: perhaps another protocol on the same socket.
+    Unclaimed(&'d mut [u8]),
+}
+
+/// What an application acts on.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum Event {
+    /// Tell the peer of this candidate.
+    LocalCandidate(Candidate),
+    /// The sockets that are up so far have given all their candidates. Comes again after a later `socket_up`.
+    GatheringDone,
+    /// The component has its first valid pair: data may flow.
+    PathUsable(Path),
+    /// The two sides have agreed on this pair (RFC 8445 §8.1.2).
+    PathSelected(Path),
+    /// Two consent checks in a row went unanswered. Data still may flow.
+    PathDegraded(Path),
+    /// A degraded path is answered again.
+    PathRecovered(Path),
+    /// The path that carried the data is gone.
+    PathLost {
+        /// Which.
+        path: Path,
+        /// Why.
+        cause: Cause,
+    },
+    /// There is still no path, or no nomination, and this may be why. Checks go on.
+    Trouble(Cause),
+    /// The selected path is gone. Only new credentials and candidates help (RFC 8445 §9).
+    RestartNeeded(Cause),
+    /// A role conflict was repaired on our side.
+    RoleSwitched(Role),
+    /// There is no path and the agent has given up. Nothing more will come.
+    Failed(Report),
+}
+
+/// A way that data takes, as it is at this moment.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct Path {
+    /// Its name in traces and reports.
+    pub pair: PairId,
+    /// What it is for.
+    pub component: ComponentId,
+    /// The socket that data goes out of.
+    pub socket: SocketId,
+    /// Our address as the peer sees it.
+    pub local: SocketAddr,
+    /// What kind of candidate that is.
+    pub local_type: CandidateType,
+    /// The address that the socket is bound to.
+    pub base: SocketAddr,
+    /// The peer's address as we see it.
+    pub remote: SocketAddr,
+    /// What kind of candidate that is.
+    pub remote_type: CandidateType,
+    /// RFC 8445 §6.1.2.3, of the valid pair.
+    pub priority: u64,
+    /// Of the check that made it valid, from the first transmission.
+    pub rtt: Duration,
+}
+
+impl fmt::Display for Path {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {} > {} {}", self.local_type, self.local, self.remote_type, self.remote)
+    }
+}
+
+/// Why data cannot be sent.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum SendError {
+    /// No pair of the component is valid (yet, or any more).
+    NoPath,
+    /// The peer has not consented for 30 s (RFC 7675 §5.1).
+    NoConsent,
+    /// The payload looks like STUN, so the peer could not tell it from a check (RFC 7983 §7): its first byte is 0 to 3
+    /// and it is shorter than eight bytes, or has STUN's cookie or length in STUN's place.
+    LooksLikeStun,
+    /// The agent has no such component.
+    UnknownComponent(ComponentId),
+    /// The agent is closed or has failed.
+    Ended,
+}
+
+impl fmt::Display for SendError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoPath => f.write_str("there is no valid path"),
+            Self::NoConsent => f.write_str("the peer's consent has expired (RFC 7675 section 5.1)"),
+            Self::LooksLikeStun => f.write_str("the payload looks like STUN (RFC 7983 section 7)"),
+            Self::UnknownComponent(component) => write!(f, "the agent has no component {component}"),
+            Self::Ended => f.write_str("the agent has ended"),
+        }
+    }
+}
+
+impl core::error::Error for SendError {}
+
+/// Why something that the peer signalled was not taken. The agent goes on as it was.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum RemoteError {
+    /// These are our own credentials: signalling echoes.
+    OurOwnCredentials,
+    /// Others than before. That is a restart (RFC 8445 §9), which needs a new agent for now.
+    CredentialsChanged,
+    /// The candidate is for a component that the agent does not have.
+    UnknownComponent(u16),
+    /// The candidate is of another generation: its ufrag is not that of the peer's credentials (RFC 8839 §5.1).
+    OtherGeneration,
+    /// The candidate's transport is not one that the agent speaks; RFC 8839 §5.1 has it ignored.
+    UnsupportedTransport,
+    /// The candidate's address is a name that nobody has resolved.
+    UnresolvedName,
+    /// Nothing can be sent there: unspecified, multicast, or port 0.
+    NotATransportAddress(SocketAddr),
+    /// The agent has as many remote candidates as it takes (`MAX_REMOTE_CANDIDATES`).
+    TooMany,
+    /// The agent is closed or has failed.
+    Ended,
+}
+
+impl fmt::Display for RemoteError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::OurOwnCredentials => "these credentials are our own: signalling echoes",
+            Self::CredentialsChanged => {
+                "the peer's credentials are known and differ: a restart needs a new agent"
+            }
+            Self::UnknownComponent(component) => return write!(f, "the agent has no component {component}"),
+            Self::OtherGeneration => "the candidate belongs to other credentials",
+            Self::UnsupportedTransport => "the candidate's transport is not supported",
+            Self::UnresolvedName => "the candidate's address is a name",
+            Self::NotATransportAddress(address) => return write!(f, "nothing can be sent to {address}"),
+            Self::TooMany => "the agent takes no more remote candidates",
+            Self::Ended => "the agent has ended",
+        })
+    }
+}
+
+impl core::error::Error for RemoteError {}

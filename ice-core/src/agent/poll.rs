@@ -1,0 +1,152 @@
+//! What the agent wants, one thing at a time: answers first, since the peer waits for them; then events; then what time
+//! has made due.
+
+use super::{Agent, Cause, Event, Life, MAX_TRANSMIT, Output, Path, Transmit};
+use crate::base::{Instant, PairId, Tuple};
+use crate::candidate::peer_reflexive_priority;
+use crate::check;
+use crate::path::{self, Loss};
+use crate::transaction::BindingRequest;
+
+impl Agent {
+    /// The next thing to do at `now`. Call it until it says [`Output::Wait`]; whatever it returns borrows `scratch`
+    /// only. Every call makes progress, so the loop ends.
+    pub fn poll<'s>(&mut self, now: Instant, scratch: &'s mut [u8; MAX_TRANSMIT]) -> Output<'s> {
+        self.advance(now);
+        if self.life == Life::Closed {
+            return Output::Closed;
+        }
+        match self.next_datagram(scratch) {
+            Some((tuple, length)) => Output::Transmit(Transmit::new(
+                tuple.socket,
+                tuple.remote,
+                scratch.get(..length).unwrap_or_default(),
+            )),
+            None => match self.events.pop_front() {
+                Some(event) => Output::Event(event),
+                None => Output::Wait(self.next_deadline()),
+            },
+        }
+    }
+
+    /// Writes the next datagram, if one is due and no event stands before it.
+    fn next_datagram(&mut self, scratch: &mut [u8; MAX_TRANSMIT]) -> Option<(Tuple, usize)> {
+        while let Some(answer) = self.answers.pop() {
+            if let Some(length) = self.write_answer(&answer, scratch) {
+                return Some((answer.tuple, length));
+            }
+        }
+        if self.life != Life::Running {
+            return None;
+        }
+        self.on_time();
+        if !self.events.is_empty() {
+            return None;
+        }
+        let request = self.next_request();
+        self.absorb();
+        let request = request?;
+        let length = self.write_request(&request, scratch)?;
+        Some((request.tuple, length))
+    }
+
+    /// Lets time pass in every room.
+    fn on_time(&mut self) {
+        self.gather();
+        let (checks, mut cx) = self.checks_and_context();
+        checks.on_time(&mut cx);
+        self.paths.on_time(self.now, &mut self.tracer);
+        self.absorb();
+        self.watch();
+    }
+
+    fn next_request(&mut self) -> Option<BindingRequest> {
+        // RFC 8445 §7.3: what needs the peer's password waits for it.
+        self.remote.as_ref()?;
+        let (checks, mut cx) = self.checks_and_context();
+        if let Some(request) = checks.poll_request(&mut cx) {
+            return Some(request);
+        }
+        let due = self.paths.poll_request(self.now, &mut self.random, &mut self.tracer)?;
+        let local = self.checks.pair(due.pair).and_then(|p| self.candidates.local(p.local))?;
+        Some(BindingRequest {
+            tuple: due.tuple,
+            id: due.id,
+            priority: peer_reflexive_priority(local.local_preference, local.component.component),
+            claim: self.checks.claim(),
+            use_candidate: false,
+        })
+    }
+
+    fn next_deadline(&self) -> Option<Instant> {
+        if self.life != Life::Running {
+            return None;
+        }
+        let checks = self.remote.as_ref().and_then(|_| self.checks.next_deadline(self.now));
+        checks.into_iter().chain(self.paths.next_deadline()).chain(self.next_watch()).min()
+    }
+
+    /// Takes the news from one room to the other and to the application, until there is none.
+    pub(super) fn absorb(&mut self) {
+        loop {
+            if let Some(effect) = self.checks.poll_effect() {
+                self.on_check_effect(effect);
+            } else if let Some(effect) = self.paths.poll_effect() {
+                self.on_path_effect(effect);
+            } else {
+                return;
+            }
+        }
+    }
+
+    fn on_check_effect(&mut self, effect: check::Effect) {
+        match effect {
+            check::Effect::Valid(pair) => {
+                if let Some(flow) = self.flow_of(pair) {
+                    self.paths.on_valid(self.now, flow, &mut self.random);
+                }
+            }
+            check::Effect::Selected(pair) => {
+                if let Some(flow) = self.flow_of(pair) {
+                    self.paths.on_selected(self.now, flow, &mut self.random);
+                    self.tell(pair, Event::PathSelected);
+                }
+            }
+            check::Effect::Invalid(pair) => self.paths.on_invalid(self.now, pair),
+            check::Effect::RoleSwitched(role) => self.events.push_back(Event::RoleSwitched(role)),
+        }
+    }
+
+    fn on_path_effect(&mut self, effect: path::Effect) {
+        match effect {
+            path::Effect::Usable(pair) => {
+                self.watch.on_usable(self.now);
+                self.tell(pair, Event::PathUsable);
+            }
+            path::Effect::Degraded(pair) => self.tell(pair, Event::PathDegraded),
+            path::Effect::Recovered(pair) => self.tell(pair, Event::PathRecovered),
+            path::Effect::Lost { pair, why } => {
+                self.tell(pair, |path| Event::PathLost { path, cause: cause_of(why) });
+            }
+            path::Effect::RestartNeeded { why } => self.events.push_back(Event::RestartNeeded(cause_of(why))),
+            path::Effect::ConsentEnded(pair) => {
+                let (checks, mut cx) = self.checks_and_context();
+                checks.on_consent_lost(&mut cx, pair);
+            }
+        }
+    }
+
+    fn tell(&mut self, pair: PairId, event: impl Fn(Path) -> Event) {
+        if let Some(path) = self.path_of(pair) {
+            self.events.push_back(event(path));
+        }
+    }
+}
+
+fn cause_of(loss: Loss) -> Cause {
+    match loss {
+        Loss::Expired => Cause::ConsentExpired,
+        Loss::Revoked => Cause::ConsentRevoked,
+        Loss::Withdrawn => Cause::NominationUnanswered,
+    }
+}

@@ -1,0 +1,141 @@
+//! Patience and its end: when the agent says what may be wrong, and when it gives up.
+
+use core::time::Duration;
+
+use super::diagnosis::{Causes, diagnose};
+use super::{Agent, Cause, Event, Life};
+use crate::base::Instant;
+use crate::transaction::PATIENCE;
+
+/// The first diagnosis comes this long after a start: half a second after the fourth transmission of a check.
+const FIRST_LOOK: Duration = Duration::from_secs(4);
+/// Later ones at this distance, for what shows only then.
+const NEXT_LOOK: Duration = Duration::from_secs(1);
+
+/// The agent's patience. Times are filled in as things happen.
+#[derive(Debug)]
+pub(super) struct Watch {
+    /// The application's own limit.
+    deadline: Option<Duration>,
+    /// The first `now`.
+    born: Option<Instant>,
+    /// RFC 8863 §4: when both sides' credentials were known.
+    ready: Option<Instant>,
+    usable: Option<Instant>,
+    end_of_candidates: bool,
+    next_look: Option<Instant>,
+    told: Causes,
+}
+
+impl Watch {
+    pub(super) fn new(deadline: Option<Duration>) -> Self {
+        Self {
+            deadline,
+            born: None,
+            ready: None,
+            usable: None,
+            end_of_candidates: false,
+            next_look: None,
+            told: Causes::new(),
+        }
+    }
+
+    pub(super) fn on_born(&mut self, now: Instant) {
+        if self.born.is_none() {
+            self.born = Some(now);
+            self.next_look = Some(now + FIRST_LOOK);
+        }
+    }
+
+    /// What was missing so far is here: a new start for the diagnosis.
+    pub(super) fn on_remote_credentials(&mut self, now: Instant) {
+        self.ready = Some(now);
+        self.next_look = Some(now + FIRST_LOOK);
+    }
+
+    pub(super) fn on_usable(&mut self, now: Instant) {
+        self.usable = Some(now);
+        self.next_look = Some(now + FIRST_LOOK);
+    }
+
+    pub(super) fn on_end_of_candidates(&mut self) {
+        self.end_of_candidates = true;
+    }
+
+    pub(super) fn end_of_candidates(&self) -> bool {
+        self.end_of_candidates
+    }
+
+    pub(super) fn age(&self, now: Instant) -> Duration {
+        self.born.map_or(Duration::ZERO, |born| now.since(born))
+    }
+
+    /// When the application's patience ends.
+    fn deadline(&self) -> Option<Instant> {
+        Some(self.born? + self.deadline?)
+    }
+
+    /// When RFC 8863's does.
+    fn patience(&self) -> Option<Instant> {
+        Some(self.ready? + PATIENCE)
+    }
+
+    /// Whether a cause of this kind has been told.
+    fn tell(&mut self, cause: Cause) -> bool {
+        let kind = core::mem::discriminant(&cause);
+        let news = !self.told.iter().any(|t| core::mem::discriminant(t) == kind);
+        if news {
+            self.told.push(cause);
+        }
+        news
+    }
+}
+
+impl Agent {
+    /// Looks whether there is trouble to tell of, and whether it is time to give up.
+    pub(super) fn watch(&mut self) {
+        if self.is_connected() {
+            return;
+        }
+        if self.watch.next_look.is_some_and(|at| at <= self.now) {
+            self.watch.next_look = Some(self.now + NEXT_LOOK);
+            for cause in diagnose(&self.evidence()) {
+                if self.watch.tell(cause) {
+                    self.events.push_back(Event::Trouble(cause));
+                }
+            }
+        }
+        if self.gives_up_at().is_some_and(|at| at <= self.now) {
+            self.life = Life::Failed;
+            self.answers.clear();
+            self.events.push_back(Event::Failed(self.explain()));
+        }
+    }
+
+    /// When [`Self::watch`] will have something to say, if nothing happens before.
+    pub(super) fn next_watch(&self) -> Option<Instant> {
+        if self.is_connected() {
+            return None;
+        }
+        self.watch.next_look.into_iter().chain(self.gives_up_at()).min()
+    }
+
+    /// A pair was selected: from here on the paths have their own events.
+    fn is_connected(&self) -> bool {
+        self.components.iter().all(|&c| self.checks.selected(c).is_some())
+    }
+
+    /// The application's deadline decides if there is one. Without it, RFC 8863 §4: not before patience has passed,
+    /// and not while something may still come of the checks. Patience also stands in for an end-of-candidates that
+    /// never came (§5).
+    fn gives_up_at(&self) -> Option<Instant> {
+        if self.components.iter().all(|&c| self.path(c).is_some()) {
+            return None;
+        }
+        match self.watch.deadline() {
+            Some(deadline) => Some(deadline),
+            None if self.checks.has_open_pairs() => None,
+            None => self.watch.patience(),
+        }
+    }
+}

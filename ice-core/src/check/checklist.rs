@@ -1,0 +1,276 @@
+//! The checklist: which pairs there are, in order of priority, and which of them fit. It knows nothing
+//! of time beyond what its pairs remember, and sends nothing.
+
+use alloc::vec::Vec;
+use core::net::IpAddr;
+
+use super::pair::{Pair, PairState, priority};
+use super::reserve::Reserve;
+use super::role::Role;
+use crate::base::{ComponentId, Instant, PairId};
+use crate::candidate::{CandidateType, Candidates, LocalCandidate, LocalId, RemoteCandidate, RemoteId};
+use crate::trace::{TraceEvent, Tracer};
+
+/// How many pairs are checked (RFC 8445 §6.1.2.5, §19.5.1).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Reach {
+    /// At most this many, those of the highest priority; the report says when some were left out.
+    /// 1 to [`MAX_PAIRS`].
+    Pairs(u16),
+    /// Up to [`MAX_PAIRS`], with the memory of [`DEFAULT_PAIRS`]: a pair that has waited five seconds
+    /// without an answer steps back while others wait.
+    Wide,
+}
+
+impl Default for Reach {
+    fn default() -> Self {
+        Self::Pairs(DEFAULT_PAIRS)
+    }
+}
+
+/// RFC 8445 §6.1.2.5: a default of 100 pairs.
+pub const DEFAULT_PAIRS: u16 = 100;
+/// The most pairs that an agent ever tries: at Ta 50 ms a first pass takes 125 s (RFC 8445 §19.5.1).
+pub const MAX_PAIRS: u16 = 2_500;
+/// The most pairs that signalled candidates can aim at one remote IP address. It bounds what a
+/// malicious description can make us send to a third party (RFC 8445 §19.5.1).
+pub const MAX_PAIRS_PER_REMOTE_ADDRESS: u16 = 64;
+
+#[derive(Debug)]
+pub(crate) struct Checklist {
+    /// Highest priority first.
+    pairs: Vec<Pair>,
+    pub(crate) reserve: Reserve,
+    reach: Reach,
+    next_id: u32,
+    /// Pairs that were never tried because of a limit.
+    untried: u32,
+    /// How many pairs were aimed at each remote address so far.
+    aimed: Vec<(IpAddr, u16)>,
+}
+
+/// Why a pair is formed, which decides what it may displace.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Occasion {
+    /// Both candidates are known by signalling or gathering.
+    Signalled,
+    /// Its turn has come to leave the reserve.
+    Reserved,
+    /// An authenticated request came in on it (RFC 8445 §7.3.1.4).
+    Triggered,
+}
+
+impl Checklist {
+    pub(crate) fn new(reach: Reach) -> Self {
+        Self {
+            pairs: Vec::new(),
+            reserve: Reserve::default(),
+            reach,
+            next_id: 0,
+            untried: 0,
+            aimed: Vec::new(),
+        }
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Pair> + Clone {
+        self.pairs.iter()
+    }
+
+    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Pair> {
+        self.pairs.iter_mut()
+    }
+
+    /// The best pair that is `wanted`.
+    pub(crate) fn first(&self, wanted: impl Fn(&Pair) -> bool) -> Option<PairId> {
+        self.pairs.iter().find(|p| wanted(p)).map(|p| p.id)
+    }
+
+    pub(crate) fn get(&self, id: PairId) -> Option<&Pair> {
+        self.pairs.iter().find(|p| p.id == id)
+    }
+
+    pub(crate) fn get_mut(&mut self, id: PairId) -> Option<&mut Pair> {
+        self.pairs.iter_mut().find(|p| p.id == id)
+    }
+
+    pub(crate) fn find(&self, local: LocalId, remote: RemoteId) -> Option<PairId> {
+        self.first(|p| p.local == local && p.remote == remote)
+    }
+
+    /// How many pairs a limit kept from ever being tried.
+    pub(crate) fn untried(&self) -> u32 {
+        self.untried
+    }
+
+    /// Whether a candidate of ours and one of the peer's make a pair (RFC 8445 §6.1.2.2).
+    pub(crate) fn fits(local: &LocalCandidate, remote: &RemoteCandidate) -> bool {
+        local.component == remote.component
+            // RFC 8445 §6.1.2.4: a reflexive candidate's pair is that of its base, which is there already.
+            && matches!(local.kind, CandidateType::Host | CandidateType::Relayed)
+            && can_reach(local.base.ip(), remote.address.ip())
+            && remote.address.port() != 0
+    }
+
+    /// Adds the pair of two candidates, if there is room for it or room can be made
+    /// (RFC 8445 §6.1.2.5, RFC 8838 §10). Its state is Frozen.
+    pub(crate) fn form(
+        &mut self,
+        occasion: Occasion,
+        role: Role,
+        (local, remote): (&LocalCandidate, &RemoteCandidate),
+        candidates: &Candidates,
+        (now, tracer): (Instant, &mut Tracer),
+    ) -> Option<PairId> {
+        if let Some(id) = self.find(local.id, remote.id) {
+            return Some(id);
+        }
+        let known = self.reserve.remove(local.id, remote.id);
+        if occasion == Occasion::Signalled && !known && !self.may_aim_at(remote.address.ip()) {
+            self.untried = self.untried.saturating_add(1);
+            return None;
+        }
+        let pair = Pair::new(PairId(self.next_id), local, remote, role);
+        if self.is_full() && !self.make_room(occasion, role, pair.priority, candidates) {
+            self.put_off(local.id, remote.id, role, candidates);
+            return None;
+        }
+        self.next_id = self.next_id.saturating_add(1);
+        let id = pair.id;
+        tracer.emit(
+            now,
+            TraceEvent::PairFormed {
+                pair: id,
+                local: local.base,
+                remote: remote.address,
+                priority: pair.priority,
+            },
+        );
+        let place = self.pairs.partition_point(|p| p.priority >= pair.priority);
+        self.pairs.insert(place, pair);
+        Some(id)
+    }
+
+    pub(crate) fn is_full(&self) -> bool {
+        self.pairs.len() >= self.capacity()
+    }
+
+    /// Removes the pairs that `doomed` names.
+    pub(crate) fn remove(&mut self, doomed: impl Fn(&Pair) -> bool) {
+        self.pairs.retain(|p| !doomed(p));
+    }
+
+    /// The remote candidate of these pairs is known better than before.
+    pub(crate) fn on_remote_upgraded(
+        &mut self,
+        remote: &RemoteCandidate,
+        role: Role,
+        candidates: &Candidates,
+    ) {
+        for pair in self.pairs.iter_mut().filter(|p| p.remote == remote.id) {
+            if let Some(local) = candidates.local(pair.local) {
+                pair.on_remote_upgraded(local, remote, role);
+            }
+        }
+        self.sort();
+    }
+
+    /// Priorities depend on the role (RFC 8445 §7.3.1.1).
+    pub(crate) fn on_role_switched(&mut self, role: Role, candidates: &Candidates) {
+        for pair in &mut self.pairs {
+            pair.priority = of(candidates, pair.local, pair.remote, role);
+            if let PairState::Succeeded(valid) = &mut pair.state {
+                valid.priority = of(candidates, valid.local, pair.remote, role);
+            }
+        }
+        self.sort();
+        self.reserve.sort_by_key(|local, remote| of(candidates, local, remote, role));
+    }
+
+    /// Takes back everything of a component that was never tried: another pair was selected.
+    pub(crate) fn conclude(&mut self, component: ComponentId, candidates: &Candidates) {
+        self.pairs.retain(|p| p.component != component || !p.is_waiting_or_frozen());
+        self.reserve.retain(|local| candidates.local(local).is_none_or(|l| l.component != component));
+    }
+
+    fn sort(&mut self) {
+        self.pairs.sort_by_key(|p| core::cmp::Reverse(p.priority));
+    }
+
+    fn capacity(&self) -> usize {
+        usize::from(match self.reach {
+            Reach::Pairs(limit) => limit,
+            Reach::Wide => DEFAULT_PAIRS,
+        })
+    }
+
+    /// Counts the pair against its remote address.
+    fn may_aim_at(&mut self, address: IpAddr) -> bool {
+        match self.aimed.iter_mut().find(|(ip, _)| *ip == address) {
+            Some((_, count)) if *count >= MAX_PAIRS_PER_REMOTE_ADDRESS => false,
+            Some((_, count)) => {
+                *count += 1;
+                true
+            }
+            None => {
+                self.aimed.push((address, 1));
+                true
+            }
+        }
+    }
+
+    /// RFC 8838 §10: failed pairs go first, then one of lower priority that was not checked yet. A pair
+    /// on which the peer was heard is worth more than any that was not.
+    fn make_room(&mut self, occasion: Occasion, role: Role, newcomer: u64, candidates: &Candidates) -> bool {
+        if let Some(index) = self.pairs.iter().rposition(|p| matches!(p.state, PairState::Failed(_))) {
+            self.pairs.remove(index);
+            return true;
+        }
+        let lowest =
+            self.pairs.iter().rposition(|p| p.is_waiting_or_frozen() && p.stats.requests_received == 0);
+        let Some(index) = lowest else { return false };
+        match self.pairs.get(index) {
+            Some(pair) if occasion == Occasion::Triggered || pair.priority < newcomer => {
+                let removed = self.pairs.remove(index);
+                self.put_off(removed.local, removed.remote, role, candidates);
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// There is no room for this pair now.
+    fn put_off(&mut self, local: LocalId, remote: RemoteId, role: Role, candidates: &Candidates) {
+        let room = usize::from(MAX_PAIRS) - usize::from(DEFAULT_PAIRS);
+        let left_out = match self.reach {
+            Reach::Pairs(_) => true,
+            Reach::Wide => {
+                self.reserve.insert(local, remote, |l, r| of(candidates, l, r, role));
+                self.reserve.len() > room && self.reserve.drop_lowest()
+            }
+        };
+        self.untried = self.untried.saturating_add(u32::from(left_out));
+    }
+}
+
+/// The priority of a pair by its candidates; 0 when one of them is gone.
+fn of(candidates: &Candidates, local: LocalId, remote: RemoteId, role: Role) -> u64 {
+    match (candidates.local(local), candidates.remote(remote)) {
+        (Some(local), Some(remote)) => priority(role, local.priority, remote.priority),
+        _ => 0,
+    }
+}
+
+/// Same family, and link-local only among themselves (RFC 8445 §6.1.2.2). Nothing can be sent to the
+/// unspecified address or checked by multicast.
+fn can_reach(local: IpAddr, remote: IpAddr) -> bool {
+    if remote.is_unspecified() || remote.is_multicast() {
+        return false;
+    }
+    match (local, remote) {
+        (IpAddr::V4(_), IpAddr::V4(_)) => true,
+        (IpAddr::V6(local), IpAddr::V6(remote)) => {
+            local.is_unicast_link_local() == remote.is_unicast_link_local()
+        }
+        _ => false,
+    }
+}

@@ -1,0 +1,186 @@
+//! How a component's checks end (RFC 8445 §8.1): the controlling side nominates one valid pair, the
+//! controlled side follows, and the pair is selected.
+
+use core::time::Duration;
+
+use super::nomination::{Best, Decision, Rival, decide};
+use super::pair::{PairNomination, PairState};
+use super::role::Role;
+use super::{Checks, Context, Effect, Pair};
+use crate::base::{ComponentId, Instant, PairId};
+use crate::trace::{CheckFailure, TraceEvent};
+use crate::transaction::PATIENCE;
+
+/// How far a component is from its selected pair.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Conclusion {
+    Open,
+    /// Controlling only: this pair's check is being repeated with USE-CANDIDATE.
+    Nominating {
+        pair: PairId,
+        since: Instant,
+    },
+    Selected {
+        pair: PairId,
+    },
+}
+
+/// How long an unanswered nomination is repeated while another valid pair stands by: some twenty requests.
+/// The peer may have heard one of them, so changing our mind early could leave the two ends apart.
+const NOMINATION_PATIENCE: Duration = Duration::from_secs(10);
+
+impl Checks {
+    pub(crate) fn selected(&self, component: ComponentId) -> Option<PairId> {
+        self.components.iter().find(|c| c.component == component).and_then(|c| match c.conclusion {
+            Conclusion::Selected { pair } => Some(pair),
+            _ => None,
+        })
+    }
+
+    pub(super) fn is_selected(&self, component: ComponentId) -> bool {
+        self.selected(component).is_some()
+    }
+
+    /// The pairs whose nomination is under way.
+    pub(super) fn nominating(&self) -> impl Iterator<Item = PairId> {
+        self.components.iter().filter_map(|c| match c.conclusion {
+            Conclusion::Nominating { pair, .. } => Some(pair),
+            _ => None,
+        })
+    }
+
+    /// Controlling: nominates where the policy says that waiting cannot pay, and gives up a nomination that
+    /// nobody answers.
+    pub(super) fn consider_nominations(&mut self, cx: &mut Context<'_>) {
+        if self.role != Role::Controlling {
+            return;
+        }
+        for index in 0..self.components.len() {
+            let Some(of) = self.components.get(index) else { return };
+            let (component, conclusion) = (of.component, of.conclusion);
+            if let Conclusion::Nominating { pair, since } = conclusion
+                && since + self.nomination_patience(component) <= cx.now
+            {
+                // RFC 8445 §7.2.5.3.4 would fail the whole checklist; another valid pair is worth more.
+                self.fail(cx, pair, CheckFailure::NominationUnanswered);
+            }
+            if let Some((best, Decision::Nominate)) = self.decision(component, cx.now) {
+                self.nominate(cx, component, best);
+            }
+        }
+    }
+
+    pub(super) fn next_nomination_deadline(&self, now: Instant) -> Option<Instant> {
+        if self.role != Role::Controlling {
+            return None;
+        }
+        let deadline = |c: &super::ComponentChecks| match c.conclusion {
+            Conclusion::Nominating { since, .. } => Some(since + self.nomination_patience(c.component)),
+            Conclusion::Selected { .. } => None,
+            Conclusion::Open => match self.decision(c.component, now)? {
+                (_, Decision::Nominate) => Some(now),
+                (_, Decision::WaitUntil(until)) => Some(until),
+                (_, Decision::WaitForChecks) => None,
+            },
+        };
+        self.components.iter().filter_map(deadline).min()
+    }
+
+    /// What the policy says of a component that is open and has a valid pair.
+    fn decision(&self, component: ComponentId, now: Instant) -> Option<(PairId, Decision)> {
+        if !self.components.iter().any(|c| c.component == component && c.conclusion == Conclusion::Open) {
+            return None;
+        }
+        let pairs = self.list.iter().filter(|p| p.component == component);
+        let (best, valid) =
+            pairs.clone().filter_map(|p| p.valid().map(|v| (p, v))).max_by_key(|(_, v)| v.priority)?;
+        // A frozen pair whose foundation is being checked is spoken for by the pair that leads it.
+        let rivals = pairs
+            .filter(|p| p.priority > best.priority && p.is_undecided())
+            .filter(|p| p.state != PairState::Frozen || !self.is_spoken_for(p.foundation))
+            .map(|p| Rival { first_request: p.stats.first_request });
+        let view = Best { rtt: valid.rtt, relayed: valid.relayed };
+        Some((best.id, decide(self.policy, now, view, rivals)))
+    }
+
+    /// RFC 8445 §8.1.1: the check that made the pair valid is repeated with USE-CANDIDATE, before all others.
+    fn nominate(&mut self, cx: &mut Context<'_>, component: ComponentId, pair: PairId) {
+        self.conclude_with(component, Conclusion::Nominating { pair, since: cx.now });
+        self.triggered.retain(|&t| t != pair);
+        self.triggered.push_front(pair);
+    }
+
+    /// Either side: the nominated flag of a valid pair is set (RFC 8445 §7.2.5.3.4, §7.3.1.5). Of several nominated
+    /// pairs the one of highest priority is selected (§8.1.1).
+    pub(super) fn on_nominated(&mut self, cx: &mut Context<'_>, id: PairId) {
+        let Some(pair) = self.list.get_mut(id) else { return };
+        let component = pair.component;
+        if pair.nomination != PairNomination::Done {
+            pair.nomination = PairNomination::Done;
+            cx.tracer.emit(cx.now, TraceEvent::Nominated { pair: id });
+        }
+        let nominated =
+            self.list.iter().filter(|p| p.component == component && p.nomination == PairNomination::Done);
+        let best = nominated
+            .filter_map(|p| p.valid().map(|v| (v.priority, p.id)))
+            .max_by_key(|(priority, _)| *priority);
+        if let Some((_, best)) = best
+            && self.selected(component) != Some(best)
+        {
+            self.select(cx, component, best);
+        }
+    }
+
+    /// RFC 8445 §8.1.2: what was not checked yet goes; what is out is not sent again.
+    fn select(&mut self, cx: &mut Context<'_>, component: ComponentId, selected: PairId) {
+        self.conclude_with(component, Conclusion::Selected { pair: selected });
+        self.list.conclude(component, cx.candidates);
+        let list = &self.list;
+        self.triggered.retain(|&id| id != selected && list.get(id).is_some());
+        self.transactions.forget(|t| t.pair == selected);
+        let open = |p: &Pair| p.component == component && matches!(p.state, PairState::InProgress { .. });
+        while let Some(id) = self.list.first(open) {
+            self.transactions.cancel(|t| t.pair == id);
+            self.set_state(cx, id, PairState::Failed(CheckFailure::Concluded));
+        }
+        cx.tracer.emit(cx.now, TraceEvent::Selected { pair: selected });
+        self.effects.push_back(Effect::Selected(selected));
+    }
+
+    /// A pair of this component failed: it cannot be the one that is nominated or selected.
+    pub(super) fn on_pair_lost(&mut self, component: ComponentId, id: PairId) {
+        let lost = |c: &super::ComponentChecks| match c.conclusion {
+            Conclusion::Nominating { pair, .. } => pair == id,
+            _ => false,
+        };
+        if self.components.iter().any(|c| c.component == component && lost(c)) {
+            self.conclude_with(component, Conclusion::Open);
+        }
+    }
+
+    /// RFC 8445 §7.3.1.1: priorities change with the role, and only the controlling side nominates.
+    pub(super) fn switch_role(&mut self, cx: &mut Context<'_>) {
+        self.role = self.role.opposite();
+        self.list.on_role_switched(self.role, cx.candidates);
+        for pair in self.list.iter_mut().filter(|p| p.nomination == PairNomination::Wanted) {
+            pair.nomination = PairNomination::None;
+        }
+        for of in self.components.iter_mut().filter(|c| matches!(c.conclusion, Conclusion::Nominating { .. }))
+        {
+            of.conclusion = Conclusion::Open;
+        }
+        cx.tracer.emit(cx.now, TraceEvent::RoleSwitched { controlling: self.role == Role::Controlling });
+        self.effects.push_back(Effect::RoleSwitched(self.role));
+    }
+
+    fn conclude_with(&mut self, component: ComponentId, conclusion: Conclusion) {
+        if let Some(of) = self.components.iter_mut().find(|c| c.component == component) {
+            of.conclusion = conclusion;
+        }
+    }
+
+    fn nomination_patience(&self, component: ComponentId) -> Duration {
+        let valid = self.list.iter().filter(|p| p.component == component && p.valid().is_some()).count();
+        if valid > 1 { NOMINATION_PATIENCE } else { PATIENCE }
+    }
+}

@@ -1,0 +1,272 @@
+//! RFC 8445 §6 to §8: from candidates to one selected pair for each component. This room owns the
+//! checklist, the requests that are out, the role and the nomination. The agent feeds it candidates,
+//! authenticated messages and time, sends the requests that it asks for, and acts on its effects.
+//! It never sees bytes, and it knows nothing of what happens to a pair once it is selected.
+
+mod checklist;
+mod conclusion;
+mod nomination;
+mod pair;
+mod requester;
+mod reserve;
+mod responder;
+mod role;
+mod schedule;
+
+use alloc::collections::VecDeque;
+use core::time::Duration;
+
+use smallvec::SmallVec;
+
+use crate::base::{ComponentId, Instant, PairId, Random};
+use crate::candidate::{Candidates, LocalId, Origin, RemoteId};
+use crate::trace::{CheckFailure, TraceEvent, Tracer};
+use crate::transaction::Transactions;
+use crate::wire::RoleClaim;
+use checklist::{Checklist, Occasion};
+use conclusion::Conclusion;
+use pair::PairState;
+
+pub use checklist::{DEFAULT_PAIRS, MAX_PAIRS, MAX_PAIRS_PER_REMOTE_ADDRESS, Reach};
+pub use nomination::Nomination;
+pub use role::Role;
+
+pub(crate) use pair::{Pair, PairNomination};
+pub(crate) use responder::{Accepted, Request};
+
+/// What the checks need of the agent for a moment.
+pub(crate) struct Context<'a> {
+    pub(crate) now: Instant,
+    pub(crate) candidates: &'a mut Candidates,
+    pub(crate) random: &'a mut Random,
+    pub(crate) tracer: &'a mut Tracer,
+}
+
+/// How an agent checks.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct CheckConfig {
+    pub(crate) role: Role,
+    pub(crate) tie_breaker: u64,
+    pub(crate) nomination: Nomination,
+    pub(crate) reach: Reach,
+    /// RFC 8445 §14.2.
+    pub(crate) ta: Duration,
+}
+
+/// News for the agent.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Effect {
+    /// A check of this pair was answered: it is valid, perhaps for long.
+    Valid(PairId),
+    /// A pair that was valid is not any more.
+    Invalid(PairId),
+    /// This pair carries its component's data from now on.
+    Selected(PairId),
+    /// A conflict was repaired on our side.
+    RoleSwitched(Role),
+}
+
+#[derive(Debug)]
+pub(crate) struct Checks {
+    role: Role,
+    tie_breaker: u64,
+    policy: Nomination,
+    ta: Duration,
+    list: Checklist,
+    /// RFC 8445 §6.1.4.1: the triggered-check queue. Nominations stand in front.
+    triggered: VecDeque<PairId>,
+    transactions: Transactions<CheckRequest>,
+    components: SmallVec<[ComponentChecks; 1]>,
+    /// No new check before this (RFC 8445 §6.1.4.2).
+    next_slot: Instant,
+    progress: Progress,
+    effects: VecDeque<Effect>,
+    tally: Tally,
+}
+
+/// Whether a check was sent yet: until then the initial states are computed over all pairs.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Progress {
+    Unstarted,
+    Started,
+}
+
+/// How far one component has come.
+#[derive(Debug)]
+struct ComponentChecks {
+    component: ComponentId,
+    conclusion: Conclusion,
+}
+
+/// What a request was sent for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct CheckRequest {
+    pub(crate) pair: PairId,
+    pub(crate) claim: RoleClaim,
+    pub(crate) use_candidate: bool,
+}
+
+/// What happened so far, for the diagnosis.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(crate) struct Tally {
+    pub(crate) requests_sent: u32,
+    pub(crate) responses_received: u32,
+    pub(crate) requests_received: u32,
+    pub(crate) asymmetric: u32,
+    /// The last error code that failed a pair.
+    pub(crate) refused: Option<u16>,
+}
+
+/// How many requests are remembered while their answers may come: one for each pair of the list, and the
+/// cancelled ones that triggered and repeated checks leave behind (RFC 8445 §7.3.1.4).
+pub(crate) const MAX_TRANSACTIONS: usize = 256;
+/// How many checks may stand in the triggered-check queue (RFC 8445 §6.1.4.1); each pair stands there once.
+pub(crate) const MAX_TRIGGERED: usize = 128;
+
+impl Checks {
+    pub(crate) fn new(config: CheckConfig, components: &[ComponentId]) -> Self {
+        Self {
+            role: config.role,
+            tie_breaker: config.tie_breaker,
+            policy: config.nomination,
+            ta: config.ta,
+            list: Checklist::new(config.reach),
+            triggered: VecDeque::new(),
+            transactions: Transactions::new(MAX_TRANSACTIONS),
+            components: components
+                .iter()
+                .map(|&component| ComponentChecks { component, conclusion: Conclusion::Open })
+                .collect(),
+            next_slot: Instant::ZERO,
+            progress: Progress::Unstarted,
+            effects: VecDeque::with_capacity(8),
+            tally: Tally::default(),
+        }
+    }
+
+    pub(crate) fn role(&self) -> Role {
+        self.role
+    }
+
+    pub(crate) fn claim(&self) -> RoleClaim {
+        self.role.claim(self.tie_breaker)
+    }
+
+    pub(crate) fn tally(&self) -> Tally {
+        self.tally
+    }
+
+    /// How many pairs a limit kept from being tried.
+    pub(crate) fn untried(&self) -> u32 {
+        self.list.untried()
+    }
+
+    /// How many pairs wait outside the list.
+    pub(crate) fn reserved(&self) -> usize {
+        self.list.reserve.len()
+    }
+
+    pub(crate) fn pair(&self, id: PairId) -> Option<&Pair> {
+        self.list.get(id)
+    }
+
+    pub(crate) fn pairs(&self) -> impl Iterator<Item = &Pair> {
+        self.list.iter()
+    }
+
+    #[cfg(test)]
+    pub(crate) fn outstanding(&self) -> usize {
+        self.transactions.len()
+    }
+
+    /// Next news, oldest first.
+    pub(crate) fn poll_effect(&mut self) -> Option<Effect> {
+        self.effects.pop_front()
+    }
+
+    /// A local candidate that sends from itself has come: it is paired with what is known of the peer.
+    pub(crate) fn on_local_candidate(&mut self, cx: &mut Context<'_>, id: LocalId) {
+        let remotes: SmallVec<[RemoteId; 16]> = cx
+            .candidates
+            .remotes()
+            .iter()
+            // RFC 8445 §7.3.1.3: what was learned from a request is paired only where that request came in.
+            .filter(|r| r.origin == Origin::Signalled)
+            .map(|r| r.id)
+            .collect();
+        for remote in remotes {
+            self.join(cx, id, remote);
+        }
+    }
+
+    /// A remote candidate was signalled: it is paired with what we have.
+    pub(crate) fn on_remote_candidate(&mut self, cx: &mut Context<'_>, id: RemoteId) {
+        let locals: SmallVec<[LocalId; 16]> = cx.candidates.locals().iter().map(|l| l.id).collect();
+        for local in locals {
+            self.join(cx, local, id);
+        }
+    }
+
+    /// A peer-reflexive candidate was signalled after all: type, priority and foundation change in place,
+    /// and what is under way goes on (RFC 8838 §11.4).
+    pub(crate) fn on_remote_upgraded(&mut self, cx: &mut Context<'_>, id: RemoteId) {
+        if let Some(remote) = cx.candidates.remote(id) {
+            self.list.on_remote_upgraded(remote, self.role, cx.candidates);
+        }
+        self.on_remote_candidate(cx, id);
+    }
+
+    /// Consent to send on this pair has ended.
+    pub(crate) fn on_consent_lost(&mut self, cx: &mut Context<'_>, pair: PairId) {
+        self.fail(cx, pair, CheckFailure::ConsentLost);
+    }
+
+    /// Whether anything could still become of the checks: something is out, waits or rests.
+    pub(crate) fn has_open_pairs(&self) -> bool {
+        self.list.iter().any(|p| p.is_undecided() || p.valid().is_some()) || !self.list.reserve.is_empty()
+    }
+
+    fn join(&mut self, cx: &mut Context<'_>, local: LocalId, remote: RemoteId) {
+        let (Some(ours), Some(theirs)) = (cx.candidates.local(local), cx.candidates.remote(remote)) else {
+            return;
+        };
+        if !Checklist::fits(ours, theirs) || self.is_selected(ours.component) {
+            return;
+        }
+        let known = self.list.find(local, remote).is_some();
+        let formed = self.list.form(
+            Occasion::Signalled,
+            self.role,
+            (ours, theirs),
+            cx.candidates,
+            (cx.now, &mut *cx.tracer),
+        );
+        if let (Some(id), false) = (formed, known) {
+            self.place(cx, id);
+        }
+    }
+
+    fn fail(&mut self, cx: &mut Context<'_>, id: PairId, failure: CheckFailure) {
+        self.transactions.forget(|t| t.pair == id);
+        self.triggered.retain(|&t| t != id);
+        let Some(pair) = self.list.get_mut(id) else { return };
+        let component = pair.component;
+        let was_valid = pair.valid().is_some();
+        pair.nomination = PairNomination::None;
+        self.set_state(cx, id, PairState::Failed(failure));
+        if was_valid {
+            self.effects.push_back(Effect::Invalid(id));
+        }
+        self.on_pair_lost(component, id);
+    }
+
+    fn set_state(&mut self, cx: &mut Context<'_>, id: PairId, state: PairState) {
+        let Some(pair) = self.list.get_mut(id) else { return };
+        let before = pair.phase();
+        pair.state = state;
+        let phase = pair.phase();
+        if phase != before {
+            cx.tracer.emit(cx.now, TraceEvent::PairState { pair: id, phase });
+        }
+    }
+}

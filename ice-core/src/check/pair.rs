@@ -1,0 +1,138 @@
+//! One candidate pair: who the two are, and how far its check has come.
+
+use core::time::Duration;
+
+use super::reserve::Turn;
+use super::role::Role;
+use crate::base::{ComponentId, Instant, PairId, Tuple};
+use crate::candidate::{Foundation, LocalCandidate, LocalId, RemoteCandidate, RemoteId, pair_priority};
+use crate::trace::{CheckFailure, PairPhase};
+
+#[derive(Clone, Debug)]
+pub(crate) struct Pair {
+    pub(crate) id: PairId,
+    pub(crate) component: ComponentId,
+    /// A candidate that is its own base: reflexive ones are replaced by it (RFC 8445 §6.1.2.4).
+    pub(crate) local: LocalId,
+    pub(crate) remote: RemoteId,
+    pub(crate) tuple: Tuple,
+    pub(crate) foundation: PairFoundation,
+    pub(crate) priority: u64,
+    pub(crate) state: PairState,
+    pub(crate) nomination: PairNomination,
+    pub(crate) turn: Turn,
+    pub(crate) stats: PairStats,
+}
+
+/// The foundations of both ends (RFC 8445 §6.1.2.6).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct PairFoundation {
+    local: Foundation,
+    remote: u16,
+}
+
+/// RFC 8445 §6.1.2.6.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum PairState {
+    Frozen,
+    Waiting,
+    InProgress { since: Instant },
+    Succeeded(Valid),
+    Failed(CheckFailure),
+}
+
+/// What the valid list knows of a pair (RFC 8445 §7.2.5.3.2). The flow is that of the pair which
+/// produced it; only the local candidate, and so the priority, may differ.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Valid {
+    /// The candidate with the mapped address.
+    pub(crate) local: LocalId,
+    pub(crate) priority: u64,
+    /// Between the first transmission of the request and its answer: never too short.
+    pub(crate) rtt: Duration,
+    /// Whether either end is a relayed candidate.
+    pub(crate) relayed: bool,
+}
+
+/// The nominated flag (RFC 8445 §7.2.5.3.4, §7.3.1.5), and what leads up to it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum PairNomination {
+    None,
+    /// The peer nominated it before our own check succeeded.
+    Wanted,
+    Done,
+}
+
+/// What went over a pair, for reports.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct PairStats {
+    pub(crate) first_request: Option<Instant>,
+    pub(crate) last_request: Option<Instant>,
+    pub(crate) requests_sent: u32,
+    pub(crate) responses_received: u32,
+    pub(crate) requests_received: u32,
+}
+
+impl Pair {
+    pub(crate) fn new(id: PairId, local: &LocalCandidate, remote: &RemoteCandidate, role: Role) -> Self {
+        Self {
+            id,
+            component: local.component,
+            local: local.id,
+            remote: remote.id,
+            tuple: Tuple { socket: local.socket, remote: remote.address },
+            foundation: PairFoundation { local: local.foundation, remote: remote.foundation_key },
+            priority: priority(role, local.priority, remote.priority),
+            state: PairState::Frozen,
+            nomination: PairNomination::None,
+            turn: Turn::First,
+            stats: PairStats::default(),
+        }
+    }
+
+    /// The remote candidate is known better than before (RFC 8838 §11.4).
+    pub(crate) fn on_remote_upgraded(
+        &mut self,
+        local: &LocalCandidate,
+        remote: &RemoteCandidate,
+        role: Role,
+    ) {
+        self.foundation.remote = remote.foundation_key;
+        self.priority = priority(role, local.priority, remote.priority);
+    }
+
+    pub(crate) fn valid(&self) -> Option<Valid> {
+        match self.state {
+            PairState::Succeeded(valid) => Some(valid),
+            _ => None,
+        }
+    }
+
+    /// Never checked, or to be checked again.
+    pub(crate) fn is_waiting_or_frozen(&self) -> bool {
+        matches!(self.state, PairState::Waiting | PairState::Frozen)
+    }
+
+    /// Neither succeeded nor failed.
+    pub(crate) fn is_undecided(&self) -> bool {
+        !matches!(self.state, PairState::Succeeded(_) | PairState::Failed(_))
+    }
+
+    pub(crate) fn phase(&self) -> PairPhase {
+        match self.state {
+            PairState::Frozen => PairPhase::Frozen,
+            PairState::Waiting => PairPhase::Waiting,
+            PairState::InProgress { .. } => PairPhase::InProgress,
+            PairState::Succeeded(_) => PairPhase::Succeeded,
+            PairState::Failed(failure) => PairPhase::Failed(failure),
+        }
+    }
+}
+
+/// RFC 8445 §6.1.2.3, from our side.
+pub(crate) fn priority(role: Role, local: u32, remote: u32) -> u64 {
+    match role {
+        Role::Controlling => pair_priority(local, remote),
+        Role::Controlled => pair_priority(remote, local),
+    }
+}

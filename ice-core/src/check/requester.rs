@@ -1,0 +1,178 @@
+//! Answers to our checks (RFC 8445 §7.2.5). Only authenticated ones get here.
+
+use super::pair::{Pair, PairNomination, PairState, Valid, priority};
+use super::{CheckRequest, Checks, Context, Effect};
+use crate::base::{PairId, Tuple};
+use crate::candidate::{AddedLocal, CandidateType, LocalId, NewLocal};
+use crate::trace::{CheckFailure, TraceEvent};
+use crate::transaction::Transaction;
+use crate::wire::{ErrorCode, TransactionId};
+use core::net::SocketAddr;
+
+impl Checks {
+    /// Whether this is the answer to a check of ours that we still wait for.
+    pub(crate) fn awaits(&self, id: TransactionId) -> bool {
+        self.transactions.get(id).is_some()
+    }
+
+    /// A success response with our mapped address came in on `from`.
+    pub(crate) fn on_success(
+        &mut self,
+        cx: &mut Context<'_>,
+        id: TransactionId,
+        from: Tuple,
+        mapped: SocketAddr,
+    ) {
+        let Some(transaction) = self.transactions.take(id) else { return };
+        let request = transaction.purpose;
+        if !self.is_symmetric(cx, request.pair, from) {
+            return;
+        }
+        let Some(local) = self.mapped_candidate(cx, request.pair, mapped) else { return };
+        self.on_answered(cx, &transaction, mapped);
+        self.set_valid(cx, request.pair, local, &transaction);
+        let ours = request.use_candidate && self.nominating().any(|n| n == request.pair);
+        let theirs = self.list.get(request.pair).is_some_and(|p| p.nomination == PairNomination::Wanted);
+        if ours || theirs {
+            self.on_nominated(cx, request.pair);
+        }
+        self.consider_nominations(cx);
+    }
+
+    /// An error response came in on `from`.
+    pub(crate) fn on_error(&mut self, cx: &mut Context<'_>, id: TransactionId, from: Tuple, code: u16) {
+        let Some(transaction) = self.transactions.take(id) else { return };
+        let request = transaction.purpose;
+        if !self.is_symmetric(cx, request.pair, from) {
+            return;
+        }
+        cx.tracer.emit(cx.now, TraceEvent::CheckRefused { pair: request.pair, transaction: id, code });
+        if code == ErrorCode::ROLE_CONFLICT.code() {
+            self.on_role_conflict(cx, request);
+        } else {
+            self.tally.refused = Some(code);
+            self.fail(cx, request.pair, CheckFailure::Refused(code));
+            self.consider_nominations(cx);
+        }
+    }
+
+    /// RFC 8445 §7.2.5.1: the peer keeps the role that our request claimed. We take the other, unless a request of
+    /// its own has made us do so already, take a new tie-breaker, and check again.
+    fn on_role_conflict(&mut self, cx: &mut Context<'_>, request: CheckRequest) {
+        if request.claim == self.claim() {
+            self.switch_role(cx);
+        }
+        self.tie_breaker = cx.random.number();
+        // Also where it was a nomination that met the conflict: with no check under way, two agents that have both
+        // just given in would never find out.
+        match self.list.get(request.pair) {
+            Some(pair) if pair.valid().is_some() => self.enqueue(request.pair),
+            Some(pair) if pair.is_undecided() => self.trigger(cx, request.pair),
+            _ => {}
+        }
+    }
+
+    /// RFC 8445 §7.2.5.2.1: an answer from elsewhere fails the pair.
+    fn is_symmetric(&mut self, cx: &mut Context<'_>, pair: PairId, from: Tuple) -> bool {
+        let symmetric = self.list.get(pair).is_some_and(|p| p.tuple == from);
+        if !symmetric {
+            self.tally.asymmetric = self.tally.asymmetric.saturating_add(1);
+            if self.list.get(pair).is_some_and(Pair::is_undecided) {
+                self.fail(cx, pair, CheckFailure::Asymmetric);
+            }
+        }
+        symmetric
+    }
+
+    /// The local candidate with the mapped address; a new peer-reflexive one if there is none
+    /// (RFC 8445 §7.2.5.3.1).
+    fn mapped_candidate(&self, cx: &mut Context<'_>, pair: PairId, mapped: SocketAddr) -> Option<LocalId> {
+        let pair = self.list.get(pair)?;
+        if let Some(known) = cx.candidates.find_local(pair.component, mapped) {
+            return Some(known.id);
+        }
+        let base = cx.candidates.local(pair.local)?;
+        // RFC 8445 §5.1.1.3 would give it a foundation of its own. It is never signalled and never paired, so nobody
+        // could ever compare it.
+        let learned = NewLocal {
+            component: pair.component,
+            socket: base.socket,
+            base: base.base,
+            address: mapped,
+            kind: CandidateType::PeerReflexive,
+            local_preference: base.local_preference,
+            foundation: base.foundation,
+            related: Some(base.base),
+        };
+        // A peer that shows us ever new addresses fills our table; the pair is valid all the same.
+        let AddedLocal::New(id) = cx.candidates.add_local(learned) else { return Some(pair.local) };
+        let learned = cx.candidates.local(id)?;
+        cx.tracer.emit(
+            cx.now,
+            TraceEvent::LocalCandidate {
+                component: learned.component,
+                kind: learned.kind,
+                address: learned.address,
+                base: learned.base,
+                priority: learned.priority,
+            },
+        );
+        Some(id)
+    }
+
+    fn on_answered(
+        &mut self,
+        cx: &mut Context<'_>,
+        transaction: &Transaction<CheckRequest>,
+        mapped: SocketAddr,
+    ) {
+        let rtt = cx.now.since(transaction.schedule.first_sent());
+        self.tally.responses_received = self.tally.responses_received.saturating_add(1);
+        if let Some(pair) = self.list.get_mut(transaction.purpose.pair) {
+            pair.stats.responses_received = pair.stats.responses_received.saturating_add(1);
+        }
+        cx.tracer.emit(
+            cx.now,
+            TraceEvent::CheckAnswered {
+                pair: transaction.purpose.pair,
+                transaction: transaction.id,
+                rtt,
+                mapped,
+            },
+        );
+    }
+
+    /// RFC 8445 §7.2.5.3.2 and §7.2.5.3.3.
+    fn set_valid(
+        &mut self,
+        cx: &mut Context<'_>,
+        id: PairId,
+        local: LocalId,
+        transaction: &Transaction<CheckRequest>,
+    ) {
+        let Some(pair) = self.list.get(id) else { return };
+        let (Some(mapped), Some(remote)) = (cx.candidates.local(local), cx.candidates.remote(pair.remote))
+        else {
+            return;
+        };
+        let base_kind = cx.candidates.local(pair.local).map(|l| l.kind);
+        let foundation = pair.foundation;
+        let valid = Valid {
+            local,
+            priority: priority(self.role, mapped.priority, remote.priority),
+            rtt: cx.now.since(transaction.schedule.first_sent()),
+            relayed: base_kind == Some(CandidateType::Relayed) || remote.kind == CandidateType::Relayed,
+        };
+        self.set_state(cx, id, PairState::Succeeded(valid));
+        // What else is out for this pair need not be answered, save its nomination.
+        self.transactions.forget(|t| t.pair == id && !t.use_candidate);
+        if !self.nominating().any(|n| n == id) {
+            self.triggered.retain(|&t| t != id);
+        }
+        let kin = |p: &Pair| p.foundation == foundation && p.state == PairState::Frozen;
+        while let Some(frozen) = self.list.first(kin) {
+            self.set_state(cx, frozen, PairState::Waiting);
+        }
+        self.effects.push_back(Effect::Valid(id));
+    }
+}

@@ -1,0 +1,285 @@
+//! Which check goes next, and when (RFC 8445 §6.1.4): at most one new check each Ta. Triggered checks and
+//! nominations first, then the best pair that waits, then, in a slot that would stay empty, what went
+//! unanswered and matters most.
+
+use core::time::Duration;
+
+use super::checklist::Occasion;
+use super::pair::{PairFoundation, PairState};
+use super::reserve::Turn;
+use super::{CheckRequest, Checks, Context, Pair, Progress};
+use crate::base::{ComponentId, Instant, PairId};
+use crate::candidate::{LocalId, RemoteId, peer_reflexive_priority};
+use crate::trace::{CheckFailure, TraceEvent};
+use crate::transaction::{BindingRequest, Due, PATIENCE, RTO};
+
+/// Under `Reach::Wide`, how long a pair waits for an answer before it steps back for others: four
+/// transmissions.
+const PARK_AFTER: Duration = Duration::from_secs(5);
+
+impl Checks {
+    /// Lets time pass: what has waited long enough fails. Call before [`Self::poll_request`].
+    pub(crate) fn on_time(&mut self, cx: &mut Context<'_>) {
+        while let Some(late) = self.list.first(|p| is_over(p, cx.now)) {
+            self.fail(cx, late, CheckFailure::Timeout);
+        }
+        self.consider_nominations(cx);
+    }
+
+    /// The next request to send at this moment, if any. The peer's credentials must be known.
+    pub(crate) fn poll_request(&mut self, cx: &mut Context<'_>) -> Option<BindingRequest> {
+        self.settle_initial_states(cx);
+        // A new check replaces the retransmission that is due at the same moment for the same pair.
+        if cx.now >= self.next_slot
+            && let Some(pair) = self.pick(cx)
+        {
+            return self.send(cx, pair);
+        }
+        while let Some(due) = self.transactions.due(cx.now) {
+            if let Due::Retransmit { id, purpose, transmission } = due
+                && let Some(request) = self.request(cx, id, purpose, transmission)
+            {
+                return Some(request);
+            }
+        }
+        None
+    }
+
+    /// When [`Self::on_time`] or [`Self::poll_request`] will have something to do.
+    pub(crate) fn next_deadline(&self, now: Instant) -> Option<Instant> {
+        let overdue = self.list.iter().filter_map(|p| match p.state {
+            PairState::InProgress { since } => Some(since + PATIENCE),
+            _ => None,
+        });
+        let slot = self.wants_slot().map(|at| at.max(self.next_slot));
+        overdue
+            .chain(slot)
+            .chain(self.transactions.next_deadline())
+            .chain(self.next_nomination_deadline(now))
+            .min()
+    }
+
+    /// Gives a new pair its state. RFC 8838 §12: Waiting when it leads its foundation or the foundation is
+    /// known to work, else Frozen.
+    pub(super) fn place(&mut self, cx: &mut Context<'_>, id: PairId) {
+        let Some(pair) = self.list.get(id) else { return };
+        let kin = |p: &&Pair| p.id != id && p.foundation == pair.foundation;
+        let leads = !self.list.iter().filter(kin).any(|p| rank(p) <= rank(pair));
+        let proven = self.list.iter().filter(kin).any(|p| p.valid().is_some());
+        if leads || proven {
+            self.set_state(cx, id, PairState::Waiting);
+        }
+    }
+
+    /// Puts a pair into the triggered-check queue (RFC 8445 §7.3.1.4).
+    pub(super) fn trigger(&mut self, cx: &mut Context<'_>, id: PairId) {
+        self.transactions.cancel(|t| t.pair == id);
+        self.set_state(cx, id, PairState::Waiting);
+        self.enqueue(id);
+    }
+
+    /// RFC 8445 §6.1.4.1: each pair stands in the queue once.
+    pub(super) fn enqueue(&mut self, id: PairId) {
+        if !self.triggered.contains(&id) && self.triggered.len() < super::MAX_TRIGGERED {
+            self.triggered.push_back(id);
+        }
+    }
+
+    /// RFC 8445 §6.1.2.6: until the first check, exactly one pair of each foundation waits, whatever the order
+    /// in which the candidates came (RFC 8838 §12 asks that trickling makes no difference).
+    fn settle_initial_states(&mut self, cx: &mut Context<'_>) {
+        if self.progress != Progress::Unstarted {
+            return;
+        }
+        let demoted: alloc::vec::Vec<PairId> = self
+            .list
+            .iter()
+            .filter(|p| p.state == PairState::Waiting && !self.triggered.contains(&p.id))
+            .filter(|p| self.list.iter().any(|q| q.foundation == p.foundation && rank(q) < rank(p)))
+            .map(|p| p.id)
+            .collect();
+        for id in demoted {
+            self.set_state(cx, id, PairState::Frozen);
+        }
+    }
+
+    fn pick(&mut self, cx: &mut Context<'_>) -> Option<PairId> {
+        while let Some(id) = self.triggered.pop_front() {
+            if self.list.get(id).is_some() {
+                return Some(id);
+            }
+        }
+        self.unfreeze_if_idle(cx);
+        let waiting = self.list.first(|p| p.state == PairState::Waiting);
+        waiting.or_else(|| self.next_of_reserve(cx)).or_else(|| self.to_repeat(cx.now))
+    }
+
+    /// RFC 8445 §6.1.4.2 step 2.
+    fn unfreeze_if_idle(&mut self, cx: &mut Context<'_>) {
+        if self.list.iter().any(|p| p.state == PairState::Waiting) {
+            return;
+        }
+        while let Some(id) = self.list.first(|p| self.is_thawed(p)) {
+            self.set_state(cx, id, PairState::Waiting);
+        }
+    }
+
+    /// Frozen, and nobody of its foundation is waiting or in progress.
+    fn is_thawed(&self, pair: &Pair) -> bool {
+        pair.state == PairState::Frozen && !self.is_spoken_for(pair.foundation)
+    }
+
+    /// Whether a pair of this foundation is waiting or in progress.
+    pub(super) fn is_spoken_for(&self, foundation: PairFoundation) -> bool {
+        self.list.iter().any(|p| {
+            p.foundation == foundation && matches!(p.state, PairState::Waiting | PairState::InProgress { .. })
+        })
+    }
+
+    /// The next pair of the reserve, if the list has a place for it.
+    fn next_of_reserve(&mut self, cx: &mut Context<'_>) -> Option<PairId> {
+        if self.list.is_full() && !self.step_back(cx) {
+            return None;
+        }
+        let (local, remote, turn) = self.list.reserve.pop()?;
+        self.enlist(cx, local, remote, turn)
+    }
+
+    /// Brings a pair of the reserve into the list, ready to be checked.
+    fn enlist(
+        &mut self,
+        cx: &mut Context<'_>,
+        local: LocalId,
+        remote: RemoteId,
+        turn: Turn,
+    ) -> Option<PairId> {
+        let both = (cx.candidates.local(local)?, cx.candidates.remote(remote)?);
+        let trace = (cx.now, &mut *cx.tracer);
+        let id = self.list.form(Occasion::Reserved, self.role, both, cx.candidates, trace)?;
+        if let Some(pair) = self.list.get_mut(id) {
+            pair.turn = turn;
+        }
+        self.set_state(cx, id, PairState::Waiting);
+        Some(id)
+    }
+
+    /// Makes the pair that has waited longest for an answer step back, if others have the better claim.
+    fn step_back(&mut self, cx: &mut Context<'_>) -> bool {
+        let Some((since, id)) = self.longest_unanswered() else { return false };
+        if cx.now < since + PARK_AFTER || self.list.reserve.is_empty() {
+            return false;
+        }
+        let Some(pair) = self.list.get(id) else { return false };
+        let (local, remote, turn) = (pair.local, pair.remote, pair.turn);
+        self.transactions.forget(|t| t.pair == id);
+        self.list.remove(|p| p.id == id);
+        if turn == Turn::First {
+            self.list.reserve.park(local, remote);
+        }
+        true
+    }
+
+    fn longest_unanswered(&self) -> Option<(Instant, PairId)> {
+        let in_progress = self.list.iter().filter_map(|p| match p.state {
+            PairState::InProgress { since } => Some((since, p.id)),
+            _ => None,
+        });
+        in_progress.min()
+    }
+
+    /// What is worth a free slot: a nomination, else the best open pair of a component that has no valid one, when
+    /// its last request is an RTO old. So loss costs half a second, not a doubling of it.
+    fn to_repeat(&self, now: Instant) -> Option<PairId> {
+        self.repeatable().filter(|p| repeat_at(p) <= now).map(|p| p.id).next()
+    }
+
+    fn repeatable(&self) -> impl Iterator<Item = &Pair> {
+        let nominating = self.nominating().filter_map(|id| self.list.get(id));
+        let best = self.components.iter().filter_map(|c| self.best_unanswered(c.component));
+        nominating.chain(best)
+    }
+
+    fn best_unanswered(&self, component: ComponentId) -> Option<&Pair> {
+        let mut pairs = self.list.iter().filter(|p| p.component == component);
+        if self.is_selected(component) || pairs.clone().any(|p| p.valid().is_some()) {
+            return None;
+        }
+        pairs.find(|p| matches!(p.state, PairState::InProgress { .. }))
+    }
+
+    /// The earliest moment from which a slot would be used; it may lie in the past.
+    fn wants_slot(&self) -> Option<Instant> {
+        let waits = !self.triggered.is_empty()
+            || self.list.iter().any(|p| p.state == PairState::Waiting)
+            || self.list.iter().any(|p| self.is_thawed(p));
+        if waits || (!self.list.reserve.is_empty() && !self.list.is_full()) {
+            return Some(Instant::ZERO);
+        }
+        let parked = self.longest_unanswered().filter(|_| !self.list.reserve.is_empty());
+        let repeated = self.repeatable().map(repeat_at);
+        repeated.chain(parked.map(|(since, _)| since + PARK_AFTER)).min()
+    }
+
+    fn send(&mut self, cx: &mut Context<'_>, id: PairId) -> Option<BindingRequest> {
+        let nominates = self.nominating().any(|n| n == id);
+        let purpose = CheckRequest { pair: id, claim: self.claim(), use_candidate: nominates };
+        let pair = self.list.get_mut(id)?;
+        pair.stats.first_request.get_or_insert(cx.now);
+        let state = match pair.state {
+            PairState::Succeeded(valid) => PairState::Succeeded(valid),
+            PairState::InProgress { since } => PairState::InProgress { since },
+            _ => PairState::InProgress { since: cx.now },
+        };
+        self.set_state(cx, id, state);
+        self.transactions.cancel(|t| t.pair == id);
+        let transaction = crate::wire::TransactionId(cx.random.transaction_id());
+        self.transactions.start(cx.now, transaction, purpose);
+        self.next_slot = cx.now + self.ta;
+        self.progress = Progress::Started;
+        self.request(cx, transaction, purpose, 1)
+    }
+
+    /// The intent for one transmission of a request.
+    fn request(
+        &mut self,
+        cx: &mut Context<'_>,
+        id: crate::wire::TransactionId,
+        purpose: CheckRequest,
+        attempt: u8,
+    ) -> Option<BindingRequest> {
+        let pair = self.list.get_mut(purpose.pair)?;
+        let local = cx.candidates.local(pair.local)?;
+        pair.stats.requests_sent = pair.stats.requests_sent.saturating_add(1);
+        pair.stats.last_request = Some(cx.now);
+        self.tally.requests_sent = self.tally.requests_sent.saturating_add(1);
+        cx.tracer.emit(
+            cx.now,
+            TraceEvent::CheckSent {
+                pair: pair.id,
+                transaction: id,
+                attempt,
+                nominates: purpose.use_candidate,
+            },
+        );
+        Some(BindingRequest {
+            tuple: pair.tuple,
+            id,
+            priority: peer_reflexive_priority(local.local_preference, local.component.component),
+            claim: purpose.claim,
+            use_candidate: purpose.use_candidate,
+        })
+    }
+}
+
+/// RFC 8445 §6.1.2.6: the first of a foundation has the lowest component, then the highest priority.
+fn rank(pair: &Pair) -> (ComponentId, core::cmp::Reverse<u64>, PairId) {
+    (pair.component, core::cmp::Reverse(pair.priority), pair.id)
+}
+
+fn is_over(pair: &Pair, now: Instant) -> bool {
+    matches!(pair.state, PairState::InProgress { since } if since + PATIENCE <= now)
+}
+
+fn repeat_at(pair: &Pair) -> Instant {
+    pair.stats.last_request.map_or(Instant::ZERO, |last| last + RTO)
+}

@@ -1,0 +1,201 @@
+//! Local candidates (RFC 8445 §5.1.1): those that a socket has by itself, and those that the application knows.
+//! This room owns the sockets' names and gives each candidate its priority and foundation. It opens nothing.
+
+use core::fmt;
+use core::net::SocketAddr;
+
+use smallvec::SmallVec;
+
+use crate::base::{ComponentId, SocketId};
+use crate::candidate::{
+    AddedLocal, CandidateType, Candidates, FoundationTable, LocalId, LocalPreferences, NewLocal, Transport,
+};
+
+/// Something that carries datagrams and is open: told to the agent with `socket_up`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Socket {
+    id: SocketId,
+    local: SocketAddr,
+    component: ComponentId,
+}
+
+impl Socket {
+    /// A UDP socket that is bound to `local`: one address of one interface, with its port, never the
+    /// unspecified address (RFC 8445 §5.1.1.1: a host candidate is a transport address).
+    pub const fn udp(id: SocketId, local: SocketAddr) -> Self {
+        Self { id, local, component: ComponentId::FIRST }
+    }
+
+    /// The same socket for another component.
+    #[must_use]
+    pub const fn component(mut self, component: ComponentId) -> Self {
+        self.component = component;
+        self
+    }
+
+    /// The driver's name for it.
+    pub const fn id(&self) -> SocketId {
+        self.id
+    }
+
+    /// What its datagrams belong to.
+    pub const fn for_component(&self) -> ComponentId {
+        self.component
+    }
+
+    /// The address that it is bound to.
+    pub const fn local(&self) -> SocketAddr {
+        self.local
+    }
+}
+
+/// Why a socket or an address was not taken.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum SocketError {
+    /// A socket of this name is up already.
+    DuplicateId(SocketId),
+    /// Another socket is bound to this address.
+    DuplicateAddress(SocketAddr),
+    /// Not a transport address that a peer could send to: unspecified, multicast, or port 0.
+    NotATransportAddress(SocketAddr),
+    /// The agent has no such component.
+    UnknownComponent(ComponentId),
+    /// No socket of this name is up.
+    UnknownSocket(SocketId),
+    /// The address is of another family than the socket.
+    FamilyMismatch(SocketAddr),
+    /// The agent has as many candidates as it takes (`MAX_LOCAL_CANDIDATES`).
+    TooMany,
+    /// The agent is closed or has failed.
+    Ended,
+}
+
+impl fmt::Display for SocketError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::DuplicateId(id) => write!(f, "socket {} is up already", id.0),
+            Self::DuplicateAddress(address) => write!(f, "another socket is bound to {address}"),
+            Self::NotATransportAddress(address) => {
+                write!(f, "{address} is no address that a peer could send to (RFC 8445 section 5.1.1.1)")
+            }
+            Self::UnknownComponent(component) => write!(f, "the agent has no component {component}"),
+            Self::UnknownSocket(id) => write!(f, "no socket {} is up", id.0),
+            Self::FamilyMismatch(address) => {
+                write!(f, "{address} is of another address family than its socket")
+            }
+            Self::TooMany => f.write_str("the agent takes no more local candidates"),
+            Self::Ended => f.write_str("the agent has ended"),
+        }
+    }
+}
+
+impl core::error::Error for SocketError {}
+
+#[derive(Debug, Default)]
+pub(crate) struct Gatherer {
+    sockets: SmallVec<[Socket; 4]>,
+    /// Sockets that have come up since the last batch: their preferences are chosen together (RFC 8421 §4).
+    fresh: SmallVec<[Socket; 4]>,
+    preferences: LocalPreferences,
+    foundations: FoundationTable,
+}
+
+impl Gatherer {
+    /// Takes note of a socket; [`Self::gather`] makes its candidate.
+    pub(crate) fn socket_up(&mut self, socket: Socket) -> Result<(), SocketError> {
+        check_address(socket.local)?;
+        let mut known = self.sockets.iter().chain(&self.fresh);
+        if known.clone().any(|s| s.id == socket.id) {
+            return Err(SocketError::DuplicateId(socket.id));
+        }
+        if known.any(|s| s.local == socket.local) {
+            return Err(SocketError::DuplicateAddress(socket.local));
+        }
+        if self.sockets.len() + self.fresh.len() >= crate::candidate::MAX_LOCAL_CANDIDATES {
+            return Err(SocketError::TooMany);
+        }
+        self.fresh.push(socket);
+        Ok(())
+    }
+
+    pub(crate) fn socket(&self, id: SocketId) -> Option<&Socket> {
+        self.sockets.iter().find(|s| s.id == id)
+    }
+
+    pub(crate) fn has_fresh(&self) -> bool {
+        !self.fresh.is_empty()
+    }
+
+    /// Makes the host candidates of all sockets that are new (RFC 8445 §5.1.1.1).
+    pub(crate) fn gather(&mut self, candidates: &mut Candidates) -> SmallVec<[LocalId; 4]> {
+        let batch = core::mem::take(&mut self.fresh);
+        let addresses: SmallVec<[_; 4]> = batch.iter().map(|s| s.local.ip()).collect();
+        let preferences = self.preferences.assign(&addresses);
+        let mut made = SmallVec::new();
+        for (socket, preference) in batch.into_iter().zip(preferences) {
+            self.sockets.push(socket);
+            let foundation =
+                self.foundations.intern(CandidateType::Host, socket.local.ip(), Transport::Udp, None);
+            let host = NewLocal {
+                component: socket.component,
+                socket: socket.id,
+                base: socket.local,
+                address: socket.local,
+                kind: CandidateType::Host,
+                local_preference: preference,
+                foundation,
+                related: None,
+            };
+            if let AddedLocal::New(id) = candidates.add_local(host) {
+                made.push(id);
+            }
+        }
+        made
+    }
+
+    /// A server-reflexive candidate that the application knows of: `server` saw `socket` as `address`
+    /// (RFC 8445 §5.1.1.2). `Ok(None)` when it is redundant (§5.1.3).
+    pub(crate) fn add_server_reflexive(
+        &mut self,
+        candidates: &mut Candidates,
+        id: SocketId,
+        address: SocketAddr,
+        server: SocketAddr,
+    ) -> Result<Option<LocalId>, SocketError> {
+        check_address(address)?;
+        let socket = *self.socket(id).ok_or(SocketError::UnknownSocket(id))?;
+        if socket.local.is_ipv4() != address.is_ipv4() {
+            return Err(SocketError::FamilyMismatch(address));
+        }
+        let preference = candidates
+            .locals()
+            .iter()
+            .find(|l| l.socket == id && l.kind == CandidateType::Host)
+            .map_or(0, |host| host.local_preference);
+        let kind = CandidateType::ServerReflexive;
+        let reflexive = NewLocal {
+            component: socket.component,
+            socket: id,
+            base: socket.local,
+            address,
+            kind,
+            local_preference: preference,
+            foundation: self.foundations.intern(kind, socket.local.ip(), Transport::Udp, Some(server.ip())),
+            related: Some(socket.local),
+        };
+        match candidates.add_local(reflexive) {
+            AddedLocal::New(id) => Ok(Some(id)),
+            AddedLocal::Redundant(_) => Ok(None),
+            AddedLocal::Full => Err(SocketError::TooMany),
+        }
+    }
+}
+
+fn check_address(address: SocketAddr) -> Result<(), SocketError> {
+    let ip = address.ip();
+    if ip.is_unspecified() || ip.is_multicast() || address.port() == 0 {
+        return Err(SocketError::NotATransportAddress(address));
+    }
+    Ok(())
+}

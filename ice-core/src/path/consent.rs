@@ -1,0 +1,193 @@
+//! RFC 7675: may we send here? Only an authenticated answer says yes, for 30 seconds. Requests for it
+//! go every 4 to 6 seconds, each once; they also keep NAT bindings alive (RFC 8445 §11).
+
+use core::time::Duration;
+
+use smallvec::SmallVec;
+
+use crate::base::{Instant, Random};
+use crate::wire::TransactionId;
+
+/// RFC 7675 §5.1: consent ends this long after the last answer.
+pub(crate) const CONSENT_LIFETIME: Duration = Duration::from_secs(30);
+/// RFC 7675 §5.1: 5 s, randomised by 0.8 to 1.2; never under 4 s.
+const INTERVAL_MILLIS: core::ops::Range<u64> = 4_000..6_000;
+/// How many requests are remembered: all that fit into the lifetime at the shortest interval.
+const MAX_OUTSTANDING: usize = 8;
+/// As many requests in a row without an answer call a path degraded: at 10 % loss each way, once in about
+/// 28 checks; a path that is really gone is told of within 18 s, 12 s before consent ends.
+const DEGRADED_AFTER: u8 = 2;
+
+/// Consent to send on one flow.
+#[derive(Debug)]
+pub(crate) struct Consent {
+    granted_until: Instant,
+    /// When we stop hoping for an answer; later than the grant only while consent is being regained.
+    gives_up_at: Instant,
+    next_check: Instant,
+    outstanding: SmallVec<[(TransactionId, Instant); MAX_OUTSTANDING]>,
+    unanswered: u8,
+}
+
+/// What an answer, or the lack of one, says of a path's health.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum HealthChange {
+    Degraded,
+    Recovered,
+}
+
+impl Consent {
+    /// An authenticated answer to a connectivity check came in at `now`: that is consent too (RFC 7675 §4.1).
+    pub(crate) fn granted(now: Instant, random: &mut Random) -> Self {
+        let until = now + CONSENT_LIFETIME;
+        Self {
+            granted_until: until,
+            gives_up_at: until,
+            next_check: next_check(now, random),
+            outstanding: SmallVec::new(),
+            unanswered: 0,
+        }
+    }
+
+    pub(crate) fn is_granted(&self, now: Instant) -> bool {
+        now < self.granted_until
+    }
+
+    pub(crate) fn is_over(&self, now: Instant) -> bool {
+        now >= self.gives_up_at
+    }
+
+    /// The flow is to be used from `now` on. If consent has lapsed meanwhile it is asked for again at once
+    /// (RFC 7675 §5.1: regained before data flows).
+    pub(crate) fn on_wanted(&mut self, now: Instant) {
+        if !self.is_granted(now) {
+            self.gives_up_at = now + CONSENT_LIFETIME;
+            self.next_check = now;
+        }
+    }
+
+    /// An answer to a connectivity check of this flow.
+    pub(crate) fn on_check_answered(&mut self, now: Instant) -> Option<HealthChange> {
+        self.granted_until = self.granted_until.max(now + CONSENT_LIFETIME);
+        self.gives_up_at = self.granted_until;
+        let recovered = self.unanswered >= DEGRADED_AFTER;
+        self.unanswered = 0;
+        recovered.then_some(HealthChange::Recovered)
+    }
+
+    /// The answer to a consent check; `None` if there is no such request. Gives the round-trip time.
+    pub(crate) fn on_response(
+        &mut self,
+        now: Instant,
+        id: TransactionId,
+    ) -> Option<(Duration, Option<HealthChange>)> {
+        let index = self.outstanding.iter().position(|(known, _)| *known == id)?;
+        let (_, sent) = self.outstanding.remove(index);
+        // Its own request counts no more as unanswered, and older ones were lost: that is history.
+        self.outstanding.retain(|(_, at)| *at > sent);
+        Some((now.since(sent), self.on_check_answered(now)))
+    }
+
+    pub(crate) fn awaits(&self, id: TransactionId) -> bool {
+        self.outstanding.iter().any(|(known, _)| *known == id)
+    }
+
+    /// The next consent check, if it is time, and what the silence since the last one means.
+    pub(crate) fn poll_check(
+        &mut self,
+        now: Instant,
+        random: &mut Random,
+    ) -> Option<(TransactionId, Option<HealthChange>)> {
+        if now < self.next_check || self.is_over(now) {
+            return None;
+        }
+        let before = self.unanswered;
+        if !self.outstanding.is_empty() {
+            self.unanswered = self.unanswered.saturating_add(1);
+        }
+        if self.outstanding.len() >= MAX_OUTSTANDING {
+            self.outstanding.remove(0);
+        }
+        let id = TransactionId(random.transaction_id());
+        self.outstanding.push((id, now));
+        self.next_check = next_check(now, random);
+        let degraded = before < DEGRADED_AFTER && self.unanswered >= DEGRADED_AFTER;
+        Some((id, degraded.then_some(HealthChange::Degraded)))
+    }
+
+    pub(crate) fn next_deadline(&self) -> Instant {
+        self.next_check.min(self.gives_up_at)
+    }
+}
+
+fn next_check(now: Instant, random: &mut Random) -> Instant {
+    now + Duration::from_millis(random.within(INTERVAL_MILLIS))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn start() -> (Consent, Random) {
+        let mut random = Random::new([1; 32]);
+        (Consent::granted(Instant::ZERO, &mut random), random)
+    }
+
+    #[test]
+    fn consent_ends_thirty_seconds_after_the_last_answer() {
+        let (mut consent, mut random) = start();
+        let at = consent.next_deadline();
+        let (id, _) = consent.poll_check(at, &mut random).unwrap();
+        assert!(consent.on_response(at + Duration::from_millis(40), id).is_some());
+        let end = at + Duration::from_millis(30_040);
+        assert!(consent.is_granted(end - Duration::from_nanos(1)));
+        assert!(!consent.is_granted(end) && consent.is_over(end));
+    }
+
+    #[test]
+    fn checks_are_four_to_six_seconds_apart_and_never_repeat_an_id() {
+        let (mut consent, mut random) = start();
+        let (mut last, mut ids) = (Instant::ZERO, alloc::vec::Vec::new());
+        for _ in 0..200 {
+            let at = consent.next_deadline();
+            let distance = at.since(last);
+            assert!((Duration::from_secs(4)..=Duration::from_secs(6)).contains(&distance), "{distance:?}");
+            assert!(consent.poll_check(at - Duration::from_millis(1), &mut random).is_none());
+            let (id, _) = consent.poll_check(at, &mut random).unwrap();
+            assert!(!ids.contains(&id));
+            ids.push(id);
+            consent.on_response(at, id).unwrap();
+            last = at;
+        }
+    }
+
+    #[test]
+    fn two_unanswered_checks_degrade_and_an_answer_recovers() {
+        let (mut consent, mut random) = start();
+        let mut changes = alloc::vec::Vec::new();
+        let mut last = None;
+        for _ in 0..4 {
+            let at = consent.next_deadline();
+            let (id, change) = consent.poll_check(at, &mut random).unwrap();
+            changes.push(change);
+            last = Some((at, id));
+        }
+        assert_eq!(changes, [None, None, Some(HealthChange::Degraded), None]);
+        let (at, id) = last.unwrap();
+        assert_eq!(consent.on_response(at, id).unwrap().1, Some(HealthChange::Recovered));
+    }
+
+    #[test]
+    fn the_memory_of_unanswered_checks_is_bounded() {
+        let (mut consent, mut random) = start();
+        consent.gives_up_at = Instant::MAX;
+        let mut first = None;
+        for _ in 0..20 {
+            let at = consent.next_deadline();
+            let (id, _) = consent.poll_check(at, &mut random).unwrap();
+            first.get_or_insert(id);
+        }
+        assert_eq!(consent.outstanding.len(), MAX_OUTSTANDING);
+        assert!(!consent.awaits(first.unwrap()));
+    }
+}

@@ -1,0 +1,274 @@
+//! The events of a trace.
+
+use core::fmt;
+use core::net::SocketAddr;
+use core::time::Duration;
+
+use super::DropReason;
+use crate::base::{ComponentId, PairId, SocketId, Tuple};
+use crate::candidate::CandidateType;
+use crate::wire::TransactionId;
+
+/// One decision of the engine, or one thing that it saw.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum TraceEvent {
+    /// A local candidate was gathered or, if peer-reflexive, learned from a response.
+    LocalCandidate {
+        /// What it is for.
+        component: ComponentId,
+        /// Host, reflexive or relayed.
+        kind: CandidateType,
+        /// Its transport address.
+        address: SocketAddr,
+        /// The address that it sends from.
+        base: SocketAddr,
+        /// RFC 8445 §5.1.2.
+        priority: u32,
+    },
+    /// A remote candidate was signalled or, if peer-reflexive, learned from a request.
+    RemoteCandidate {
+        /// What it is for.
+        component: ComponentId,
+        /// Host, reflexive or relayed.
+        kind: CandidateType,
+        /// Its transport address.
+        address: SocketAddr,
+        /// RFC 8445 §5.1.2.
+        priority: u32,
+    },
+    /// A pair joined the checklist (RFC 8445 §6.1.2).
+    PairFormed {
+        /// Its name from now on.
+        pair: PairId,
+        /// Our base.
+        local: SocketAddr,
+        /// The peer's candidate.
+        remote: SocketAddr,
+        /// RFC 8445 §6.1.2.3.
+        priority: u64,
+    },
+    /// A pair changed its state (RFC 8445 §6.1.2.6).
+    PairState {
+        /// Which.
+        pair: PairId,
+        /// What it is now.
+        phase: PairPhase,
+    },
+    /// A Binding request went out to check a pair.
+    CheckSent {
+        /// Which pair.
+        pair: PairId,
+        /// Of this request; repeated on retransmission.
+        transaction: TransactionId,
+        /// 1 for the first transmission.
+        attempt: u8,
+        /// Whether it carries USE-CANDIDATE.
+        nominates: bool,
+    },
+    /// An authenticated response to a check came in.
+    CheckAnswered {
+        /// Which pair.
+        pair: PairId,
+        /// Of the request.
+        transaction: TransactionId,
+        /// Since the first transmission of that request.
+        rtt: Duration,
+        /// Our address as the peer saw it.
+        mapped: SocketAddr,
+    },
+    /// An authenticated error response to a check came in.
+    CheckRefused {
+        /// Which pair.
+        pair: PairId,
+        /// Of the request.
+        transaction: TransactionId,
+        /// STUN error code (RFC 8489 §14.8).
+        code: u16,
+    },
+    /// An authenticated Binding request came in.
+    RequestReceived {
+        /// Whence and on which socket.
+        tuple: Tuple,
+        /// Of the request.
+        transaction: TransactionId,
+        /// Whether it carries USE-CANDIDATE.
+        nominates: bool,
+    },
+    /// An answer to a request went out.
+    RequestAnswered {
+        /// Where it went.
+        tuple: Tuple,
+        /// Of the request.
+        transaction: TransactionId,
+        /// `None` for success, else the error code.
+        error: Option<u16>,
+    },
+    /// We switched roles to repair a conflict (RFC 8445 §7.3.1.1, §7.2.5.1).
+    RoleSwitched {
+        /// Whether we control now.
+        controlling: bool,
+    },
+    /// A valid pair was nominated by either side (RFC 8445 §7.2.5.3.4, §7.3.1.5).
+    Nominated {
+        /// Which.
+        pair: PairId,
+    },
+    /// A pair carries the data of its component from now on (RFC 8445 §8.1.2).
+    Selected {
+        /// Which.
+        pair: PairId,
+    },
+    /// A consent check went out (RFC 7675 §5.1).
+    ConsentSent {
+        /// Which pair.
+        pair: PairId,
+        /// Of this request.
+        transaction: TransactionId,
+    },
+    /// The peer consents for another 30 seconds.
+    ConsentGranted {
+        /// Which pair.
+        pair: PairId,
+        /// Since the request.
+        rtt: Duration,
+    },
+    /// No more data may go this way (RFC 7675 §5.1, §5.2).
+    ConsentLost {
+        /// Which pair.
+        pair: PairId,
+        /// Whether the peer said so, rather than said nothing.
+        revoked: bool,
+    },
+    /// A datagram was thrown away.
+    Dropped {
+        /// The socket that it came in on.
+        socket: SocketId,
+        /// Where it came from, or says so.
+        remote: SocketAddr,
+        /// Why.
+        reason: DropReason,
+    },
+    /// The driver could not send, or an ICMP error came back.
+    SendFailed {
+        /// Where it was to go.
+        tuple: Tuple,
+    },
+}
+
+/// The state of a pair, as RFC 8445 §6.1.2.6 names it, with the reason of a failure.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum PairPhase {
+    /// Not to be checked before another pair of its foundation.
+    Frozen,
+    /// To be checked.
+    Waiting,
+    /// A check is out.
+    InProgress,
+    /// A check was answered.
+    Succeeded,
+    /// It is not to be used.
+    Failed(CheckFailure),
+}
+
+/// Why a pair failed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum CheckFailure {
+    /// No answer to any transmission within 39.5 s (RFC 8445 §7.2.5.2.3).
+    Timeout,
+    /// The answer came from another address than was asked (RFC 8445 §7.2.5.2.1).
+    Asymmetric,
+    /// An authenticated error response other than a role conflict (RFC 8445 §7.2.5.2.4).
+    Refused(u16),
+    /// It was valid and its nomination was never answered.
+    NominationUnanswered,
+    /// It was valid and consent to send on it ended (RFC 7675 §5).
+    ConsentLost,
+    /// Another pair of its component was selected first (RFC 8445 §8.1.2).
+    Concluded,
+}
+
+impl fmt::Display for CheckFailure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Timeout => "no answer",
+            Self::Asymmetric => "answered from another address",
+            Self::Refused(code) => return write!(f, "refused with {code}"),
+            Self::NominationUnanswered => "nomination not answered",
+            Self::ConsentLost => "consent lost",
+            Self::Concluded => "another pair was selected first",
+        })
+    }
+}
+
+impl fmt::Display for PairPhase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Frozen => f.write_str("frozen"),
+            Self::Waiting => f.write_str("waiting"),
+            Self::InProgress => f.write_str("in progress"),
+            Self::Succeeded => f.write_str("succeeded"),
+            Self::Failed(failure) => write!(f, "failed: {failure}"),
+        }
+    }
+}
+
+impl fmt::Display for TraceEvent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::LocalCandidate { kind, address, base, priority, .. } => {
+                write!(f, "local candidate {kind} {address}")?;
+                if address != base {
+                    write!(f, " (base {base})")?;
+                }
+                write!(f, ", priority {priority}")
+            }
+            Self::RemoteCandidate { kind, address, priority, .. } => {
+                write!(f, "remote candidate {kind} {address}, priority {priority}")
+            }
+            Self::PairFormed { pair, local, remote, .. } => write!(f, "pair {pair} = {local} > {remote}"),
+            Self::PairState { pair, phase } => write!(f, "pair {pair} {phase}"),
+            Self::CheckSent { pair, attempt, nominates, .. } => {
+                write!(f, "check {pair} sent")?;
+                if *nominates {
+                    f.write_str(", nominating")?;
+                }
+                if *attempt > 1 {
+                    write!(f, ", transmission {attempt}")?;
+                }
+                Ok(())
+            }
+            Self::CheckAnswered { pair, rtt, mapped, .. } => {
+                write!(f, "check {pair} answered after {} ms, sees us as {mapped}", Millis(*rtt))
+            }
+            Self::CheckRefused { pair, code, .. } => write!(f, "check {pair} refused with {code}"),
+            Self::RequestReceived { tuple, nominates, .. } => {
+                write!(f, "request from {}{}", tuple.remote, if *nominates { ", nominating" } else { "" })
+            }
+            Self::RequestAnswered { tuple, error: None, .. } => write!(f, "answered {}", tuple.remote),
+            Self::RequestAnswered { tuple, error: Some(code), .. } => {
+                write!(f, "answered {} with {code}", tuple.remote)
+            }
+            Self::RoleSwitched { controlling: true } => f.write_str("role switched to controlling"),
+            Self::RoleSwitched { controlling: false } => f.write_str("role switched to controlled"),
+            Self::Nominated { pair } => write!(f, "pair {pair} nominated"),
+            Self::Selected { pair } => write!(f, "pair {pair} selected"),
+            Self::ConsentSent { pair, .. } => write!(f, "consent check on {pair}"),
+            Self::ConsentGranted { pair, rtt } => write!(f, "consent on {pair} after {} ms", Millis(*rtt)),
+            Self::ConsentLost { pair, revoked: false } => write!(f, "consent on {pair} expired"),
+            Self::ConsentLost { pair, revoked: true } => write!(f, "consent on {pair} revoked by the peer"),
+            Self::Dropped { remote, reason, .. } => write!(f, "dropped a datagram from {remote}: {reason}"),
+            Self::SendFailed { tuple } => write!(f, "could not send to {}", tuple.remote),
+        }
+    }
+}
+
+/// Milliseconds with three decimals.
+struct Millis(Duration);
+
+impl fmt::Display for Millis {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{:03}", self.0.as_millis(), self.0.subsec_micros() % 1_000)
+    }
+}
