@@ -1,0 +1,295 @@
+//! The world: it knows the time, moves datagrams from host to host, and calls nobody. Whoever runs
+//! the hosts sends into it and asks it to [`advance`](Network::advance).
+
+use core::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+use floe_core::base::Instant;
+
+use crate::address::{AddressTaken, Attachment, Family, HostId, NatId};
+use crate::dice::Dice;
+use crate::link::{LinkConfig, Links};
+use crate::nat::{NatConfig, NatTable};
+use crate::queue::Queue;
+use crate::record::{Counters, DropReason, LogEntry, LogEvent};
+use crate::socket::BindError;
+use crate::topology::{Topology, Way};
+
+/// A simulated network, at [`Instant::ZERO`] when it is made.
+///
+/// A NAT is next to the hosts behind it: it translates (and maps) when a datagram is sent, whatever the
+/// link then does with it, and it filters when a datagram arrives. Hosts behind the same NAT reach each other
+/// by their private addresses. There is one level of NATs.
+///
+/// Ids belong to the network that made them; those of another may name something else here.
+pub struct Network {
+    now: Instant,
+    in_flight: Queue<Flight>,
+    topology: Topology,
+    links: Links,
+    link_dice: Dice,
+    counters: Counters,
+    log: Option<Vec<LogEntry>>,
+}
+
+/// A datagram that has come to a host.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Delivery {
+    /// When.
+    pub at: Instant,
+    /// The host that has it.
+    pub host: HostId,
+    /// The bound socket that it came to.
+    pub local: SocketAddr,
+    /// Where it came from, as this host sees it.
+    pub remote: SocketAddr,
+    /// The payload.
+    pub bytes: Vec<u8>,
+}
+
+impl Network {
+    /// An empty network. The same seed and the same calls give the same run, byte for byte.
+    pub fn seeded(seed: u64) -> Self {
+        Self {
+            now: Instant::ZERO,
+            in_flight: Queue::new(),
+            topology: Topology::new(Dice::new(seed, 2)),
+            links: Links::default(),
+            link_dice: Dice::new(seed, 1),
+            counters: Counters::default(),
+            log: None,
+        }
+    }
+
+    /// The simulated time.
+    pub fn now(&self) -> Instant {
+        self.now
+    }
+
+    /// Adds a host with one IPv4 address at this place.
+    pub fn add_host(&mut self, home: Attachment) -> HostId {
+        let host = self.topology.addresses.add_host(home);
+        self.topology.addresses.add_interface(host, home, Family::V4);
+        host
+    }
+
+    /// Adds a NAT whose external address the world chooses.
+    pub fn add_nat(&mut self, config: NatConfig) -> NatId {
+        let (nat, external) = self.topology.addresses.add_nat(config.overlapping);
+        self.topology.nats.push(NatTable::new(config, external));
+        nat
+    }
+
+    /// Adds a NAT with this external address.
+    pub fn add_nat_at(&mut self, external: Ipv4Addr, config: NatConfig) -> Result<NatId, AddressTaken> {
+        let nat = self.topology.addresses.add_nat_at(external, config.overlapping)?;
+        self.topology.nats.push(NatTable::new(config, external));
+        Ok(nat)
+    }
+
+    /// The external address of a NAT; none if there is no such NAT.
+    pub fn external_address(&self, nat: NatId) -> Option<Ipv4Addr> {
+        self.topology.nats.get(nat.0 as usize).map(NatTable::external)
+    }
+
+    /// Makes a NAT forget its mappings, as a power cut does.
+    pub fn reboot(&mut self, nat: NatId) {
+        if let Some(nat) = self.topology.nats.get_mut(nat.0 as usize) {
+            nat.reboot();
+        }
+    }
+
+    /// Gives a host one more address at its home. An IPv6 address is public behind a NAT too.
+    pub fn add_address(&mut self, host: HostId, family: Family) -> IpAddr {
+        let home = self.topology.addresses.home(host);
+        self.topology.addresses.add_interface(host, home, family)
+    }
+
+    /// Plugs a host in at another place too, with one address there.
+    pub fn add_interface(&mut self, host: HostId, place: Attachment, family: Family) -> IpAddr {
+        self.topology.addresses.add_interface(host, place, family)
+    }
+
+    /// Gives a host this very address at this place. IPv6 addresses are always public.
+    pub fn assign(&mut self, host: HostId, place: Attachment, address: IpAddr) -> Result<(), AddressTaken> {
+        self.topology.addresses.assign(host, place, address)
+    }
+
+    /// Takes an address from a host and closes its sockets there. False if the host did not have it.
+    pub fn remove_address(&mut self, host: HostId, address: IpAddr) -> bool {
+        self.topology.sockets.close_all_at(host, address);
+        self.topology.addresses.remove(host, address)
+    }
+
+    /// A host's addresses, in the order in which it got them.
+    pub fn addresses(&self, host: HostId) -> impl Iterator<Item = IpAddr> {
+        self.topology.addresses.addresses(host)
+    }
+
+    /// Binds a socket of a host: to this address, to an ephemeral port if its port is zero, or, if there
+    /// is none, to an ephemeral port of the host's first address.
+    pub fn bind(&mut self, host: HostId, at: Option<SocketAddr>) -> Result<SocketAddr, BindError> {
+        let (ip, port) = match at {
+            Some(at) => (at.ip(), at.port()),
+            None => (self.addresses(host).next().ok_or(BindError::NotAnAddress)?, 0),
+        };
+        self.topology.addresses.place_of(host, ip).ok_or(BindError::NotAnAddress)?;
+        self.topology.sockets.bind(host, ip, port)
+    }
+
+    /// Closes a socket. False if it was not bound.
+    pub fn close(&mut self, host: HostId, local: SocketAddr) -> bool {
+        self.topology.sockets.close(host, local)
+    }
+
+    /// Sets the link between any two hosts that have none of their own, from the next datagram on.
+    pub fn set_link(&mut self, link: LinkConfig) {
+        self.links.common = link;
+    }
+
+    /// Gives one direction between two hosts a link of its own, from the next datagram on. A datagram to
+    /// a NAT takes it if, when it is sent, the port is mapped to the receiving host.
+    pub fn set_link_from(&mut self, from: HostId, to: HostId, link: LinkConfig) {
+        self.links.exceptions.insert((from, to), link);
+    }
+
+    /// Takes a direction's own link away, so that it has the common one again.
+    pub fn reset_link_from(&mut self, from: HostId, to: HostId) {
+        self.links.exceptions.remove(&(from, to));
+    }
+
+    /// Cuts one direction between two hosts, whatever addresses they use: until
+    /// [`unblock`](Self::unblock), nothing arrives, nor does what is under way already.
+    pub fn block(&mut self, from: HostId, to: HostId) {
+        self.links.cuts.insert((from, to));
+    }
+
+    /// Undoes [`block`](Self::block).
+    pub fn unblock(&mut self, from: HostId, to: HostId) {
+        self.links.cuts.remove(&(from, to));
+    }
+
+    /// Sends a datagram from a bound socket of a host, now. What becomes of it is in the
+    /// [`counters`](Self::counters) and the [`log`](Self::log).
+    pub fn send(&mut self, from: (HostId, SocketAddr), to: SocketAddr, bytes: &[u8]) {
+        let (host, local) = from;
+        let line = LogEntry {
+            at: self.now,
+            from: host,
+            source: local,
+            destination: to,
+            size: bytes.len(),
+            event: LogEvent::Sent,
+        };
+        self.note(line);
+        let way = match self.topology.leave(self.now, host, local, to) {
+            Ok(way) => way,
+            Err(reason) => return self.note(LogEntry { event: LogEvent::Dropped(reason), ..line }),
+        };
+        let line = LogEntry { source: way.source, ..line };
+        let receiver = self.topology.find(self.now, way.place, to).ok().map(|found| found.host);
+        let link = self.links.between(host, receiver);
+        if !link.fits(bytes.len(), to) {
+            return self.note(LogEntry { event: LogEvent::Dropped(DropReason::TooBig), ..line });
+        }
+        if self.link_dice.chance(link.loss) {
+            return self.note(LogEntry { event: LogEvent::Dropped(DropReason::Loss), ..line });
+        }
+        let twice = self.link_dice.chance(link.duplication);
+        if twice {
+            self.note(LogEntry { event: LogEvent::Duplicated, ..line });
+        }
+        for _ in 0..=u8::from(twice) {
+            let at = self.now + link.transit(&mut self.link_dice);
+            self.in_flight.push(at, Flight { from: host, way, to, bytes: bytes.to_vec() });
+        }
+    }
+
+    /// When the next datagram arrives somewhere, if only to be dropped there.
+    pub fn next_event(&self) -> Option<Instant> {
+        self.in_flight.next_at()
+    }
+
+    /// Lets time pass up to the next delivery, or, if there is none by then, to `until`. Call again for what
+    /// arrives at the same time. Time never goes back.
+    pub fn advance(&mut self, until: Instant) -> Option<Delivery> {
+        while let Some((at, flight)) = self.in_flight.pop_until(until) {
+            self.now = self.now.max(at);
+            if let Some(delivery) = self.arrive(flight) {
+                return Some(delivery);
+            }
+        }
+        self.now = self.now.max(until);
+        None
+    }
+
+    /// The source address that `towards` sees when this socket sends to it, as a STUN server would tell it. It does
+    /// to the NAT what a datagram would do: makes or refreshes the mapping and the filter's entry.
+    pub fn mapped_address(
+        &mut self,
+        host: HostId,
+        local: SocketAddr,
+        towards: SocketAddr,
+    ) -> Result<SocketAddr, DropReason> {
+        self.topology.leave(self.now, host, local, towards).map(|way| way.shown)
+    }
+
+    /// What became of all datagrams so far.
+    pub fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
+    /// Datagrams under way, those that are yet to be dropped included.
+    pub fn in_flight(&self) -> usize {
+        self.in_flight.len()
+    }
+
+    /// Starts the log, or ends it and throws it away. It grows by a line for each event.
+    pub fn record(&mut self, on: bool) {
+        self.log = on.then(|| self.log.take().unwrap_or_default());
+    }
+
+    /// The log since [`record`](Self::record) was called; empty without it.
+    pub fn log(&self) -> &[LogEntry] {
+        self.log.as_deref().unwrap_or_default()
+    }
+
+    fn arrive(&mut self, flight: Flight) -> Option<Delivery> {
+        let Flight { from, way, to, bytes } = flight;
+        let (source, destination, event) = match self.accept(from, way, to) {
+            Ok((host, local)) => (way.shown, local, LogEvent::Delivered(host)),
+            Err(reason) => (way.source, to, LogEvent::Dropped(reason)),
+        };
+        self.note(LogEntry { at: self.now, from, source, destination, size: bytes.len(), event });
+        match event {
+            LogEvent::Delivered(host) => {
+                Some(Delivery { at: self.now, host, local: destination, remote: source, bytes })
+            }
+            _ => None,
+        }
+    }
+
+    fn accept(&mut self, from: HostId, way: Way, to: SocketAddr) -> Result<(HostId, SocketAddr), DropReason> {
+        let receiver = self.topology.find(self.now, way.place, to)?;
+        // Before the NAT, which a datagram that was cut off must not refresh.
+        if self.links.is_cut(from, receiver.host) {
+            return Err(DropReason::Blocked);
+        }
+        self.topology.enter(self.now, way, to, receiver)?;
+        Ok((receiver.host, receiver.local))
+    }
+
+    fn note(&mut self, line: LogEntry) {
+        self.counters.count(line.event);
+        if let Some(log) = &mut self.log {
+            log.push(line);
+        }
+    }
+}
+
+/// A datagram under way.
+struct Flight {
+    from: HostId,
+    way: Way,
+    to: SocketAddr,
+    bytes: Vec<u8>,
+}

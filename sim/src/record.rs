@@ -1,0 +1,103 @@
+//! What became of every datagram: counters that are always kept, and a log for those who ask.
+
+use core::net::SocketAddr;
+use std::collections::BTreeMap;
+
+use floe_core::base::Instant;
+
+use crate::address::{HostId, NatId};
+
+/// Why a datagram did not arrive.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[non_exhaustive]
+pub enum DropReason {
+    /// The link lost it.
+    Loss,
+    /// This direction between the two hosts is cut.
+    Blocked,
+    /// It was larger than the link's MTU.
+    TooBig,
+    /// Nobody has the destination address where it was looked for, or the sender does not have
+    /// the source address, or the two are not of one family.
+    NoRoute,
+    /// No socket is bound to the address at the sending or at the receiving host.
+    NotBound,
+    /// The NAT has no mapping at that port (any more).
+    NoMapping(NatId),
+    /// The NAT's filter did not let the remote address in (RFC 4787 §5).
+    Filtered(NatId),
+    /// It was sent from the inside to the NAT's own external address, and the NAT does not
+    /// hairpin (RFC 4787 §6).
+    NoHairpin(NatId),
+    /// The NAT has no port left for a new mapping.
+    PortsExhausted(NatId),
+}
+
+/// How many datagrams went which way. At any time
+/// `sent + duplicated == delivered + dropped() + in flight`.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Counters {
+    /// Calls of `send`.
+    pub sent: u64,
+    /// Second copies that links made.
+    pub duplicated: u64,
+    /// Deliveries to hosts.
+    pub delivered: u64,
+    drops: BTreeMap<DropReason, u64>,
+}
+
+impl Counters {
+    /// Datagrams that did not arrive, for whatever reason.
+    pub fn dropped(&self) -> u64 {
+        self.drops.values().sum()
+    }
+
+    /// Datagrams that did not arrive for this reason.
+    pub fn dropped_for(&self, reason: DropReason) -> u64 {
+        self.drops.get(&reason).copied().unwrap_or(0)
+    }
+
+    /// The reasons that have occurred, each with its count.
+    pub fn drops(&self) -> impl Iterator<Item = (DropReason, u64)> {
+        self.drops.iter().map(|(reason, count)| (*reason, *count))
+    }
+
+    pub(crate) fn count(&mut self, event: LogEvent) {
+        match event {
+            LogEvent::Sent => self.sent += 1,
+            LogEvent::Duplicated => self.duplicated += 1,
+            LogEvent::Delivered(_) => self.delivered += 1,
+            LogEvent::Dropped(reason) => *self.drops.entry(reason).or_default() += 1,
+        }
+    }
+}
+
+/// One line of the log.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct LogEntry {
+    /// When it happened.
+    pub at: Instant,
+    /// The host that sent the datagram.
+    pub from: HostId,
+    /// The source address, as seen where this happened: translated once a NAT has been passed.
+    pub source: SocketAddr,
+    /// The destination address, as seen where this happened.
+    pub destination: SocketAddr,
+    /// The payload's length in bytes.
+    pub size: usize,
+    /// What happened.
+    pub event: LogEvent,
+}
+
+/// What can happen to a datagram.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum LogEvent {
+    /// A host sent it.
+    Sent,
+    /// A link made a second copy of it.
+    Duplicated,
+    /// This host received it.
+    Delivered(HostId),
+    /// It ended here.
+    Dropped(DropReason),
+}

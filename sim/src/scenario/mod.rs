@@ -1,0 +1,221 @@
+//! ICE agents in the simulated network: scenarios that read as prose. This is the only part of the crate that
+//! knows ICE. A [`World`] owns the network, the agents, the signalling between them and the timeline; nothing
+//! in it sleeps or reads a clock.
+//!
+//! ```
+//! use floe_core::CandidateType::{PeerReflexive, ServerReflexive};
+//! use floe_sim::NatConfig;
+//! use floe_sim::scenario::{World, behind, both_selected, secs};
+//!
+//! let mut world = World::seeded(7);
+//! let home = || behind(NatConfig::port_restricted()).with_reflexive_candidate();
+//! let [alice, bob] = world.pair(home(), home());
+//! world.run_until(both_selected).within(secs(1));
+//! assert_eq!(world.selected(alice).map(|path| path.local_type), Some(ServerReflexive));
+//! assert!(world.agree(alice, bob), "{}", world.timeline());
+//! ```
+
+mod peer;
+mod run;
+mod timeline;
+
+use core::time::Duration;
+use std::sync::{Arc, Mutex};
+
+use floe_core::{Agent, Cause, ComponentId, Event, Path, Report, Role};
+
+pub use peer::{PeerSpec, behind, open};
+pub use run::Goal;
+pub use timeline::Timeline;
+
+use crate::{Attachment, HostId, Instant, LinkConfig, Network};
+use peer::Peer;
+use run::Signal;
+
+/// One agent of a world.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct PeerId(usize);
+
+/// A network with agents in it, all from one seed.
+///
+/// When a test that owns it panics, it prints its seed and its timeline.
+pub struct World {
+    seed: u64,
+    network: Network,
+    peers: Vec<Peer>,
+    signals: Vec<Signal>,
+    timeline: Arc<Mutex<Timeline>>,
+}
+
+impl World {
+    /// An empty world. The same seed and the same calls give the same run, byte for byte.
+    pub fn seeded(seed: u64) -> Self {
+        Self {
+            seed,
+            network: Network::seeded(seed),
+            peers: Vec::new(),
+            signals: Vec::new(),
+            timeline: Arc::default(),
+        }
+    }
+
+    /// The network below, for what a scenario does to it.
+    pub fn network(&mut self) -> &mut Network {
+        &mut self.network
+    }
+
+    /// How all links behave from now on.
+    pub fn set_link(&mut self, link: LinkConfig) {
+        self.network.set_link(link);
+    }
+
+    /// Two peers who want to connect: `alice` controlling, `bob` controlled, unless they say otherwise. Signalling
+    /// between them starts at once and takes no time, unless they say otherwise.
+    pub fn pair(&mut self, alice: PeerSpec, bob: PeerSpec) -> [PeerId; 2] {
+        let alice = self.add("alice", Role::Controlling, alice);
+        let bob = self.add("bob", Role::Controlled, bob);
+        for (from, to) in [(alice, bob), (bob, alice)] {
+            if let Some(peer) = self.peers.get_mut(from.0) {
+                peer.other = Some(to);
+            }
+            self.signal_credentials(from);
+        }
+        [alice, bob]
+    }
+
+    /// What time it is.
+    pub fn now(&self) -> Instant {
+        self.network.now()
+    }
+
+    /// The agent itself.
+    pub fn agent(&mut self, peer: PeerId) -> &mut Agent {
+        &mut self.peer_mut(peer).agent
+    }
+
+    /// Where a peer lives in the network.
+    pub fn host(&self, peer: PeerId) -> HostId {
+        self.peer(peer).host
+    }
+
+    /// Nothing that `from` sends reaches `to` any more; what is in flight neither.
+    pub fn block(&mut self, from: PeerId, to: PeerId) {
+        let (from, to) = (self.host(from), self.host(to));
+        self.network.block(from, to);
+    }
+
+    /// Takes [`Self::block`] back.
+    pub fn unblock(&mut self, from: PeerId, to: PeerId) {
+        let (from, to) = (self.host(from), self.host(to));
+        self.network.unblock(from, to);
+    }
+
+    /// The path that a peer has selected.
+    pub fn selected(&self, peer: PeerId) -> Option<Path> {
+        self.peer(peer).agent.selected_path(ComponentId::FIRST)
+    }
+
+    /// Whether the two have selected the same pair of addresses.
+    pub fn agree(&self, one: PeerId, other: PeerId) -> bool {
+        match (self.selected(one), self.selected(other)) {
+            (Some(ours), Some(theirs)) => ours.local == theirs.remote && ours.remote == theirs.local,
+            _ => false,
+        }
+    }
+
+    /// When a peer first had a usable path.
+    pub fn usable_at(&self, peer: PeerId) -> Option<Instant> {
+        self.peer(peer).when(|e| matches!(e, Event::PathUsable(_)))
+    }
+
+    /// When a peer first had a selected pair.
+    pub fn selected_at(&self, peer: PeerId) -> Option<Instant> {
+        self.peer(peer).when(|e| matches!(e, Event::PathSelected(_)))
+    }
+
+    /// Everything that an agent told its application, with its time.
+    pub fn events(&self, peer: PeerId) -> &[(Instant, Event)] {
+        &self.peer(peer).events
+    }
+
+    /// The causes that a peer told as trouble, with their times.
+    pub fn trouble(&self, peer: PeerId) -> Vec<(Instant, Cause)> {
+        let trouble = |(at, e): &(Instant, Event)| match e {
+            Event::Trouble(cause) => Some((*at, *cause)),
+            _ => None,
+        };
+        self.events(peer).iter().filter_map(trouble).collect()
+    }
+
+    /// The report of a peer that has failed.
+    pub fn report(&self, peer: PeerId) -> Option<&Report> {
+        self.events(peer).iter().find_map(|(_, e)| match e {
+            Event::Failed(report) => Some(report),
+            _ => None,
+        })
+    }
+
+    /// The datagrams of the application that a peer has got, in their order.
+    pub fn inbox(&self, peer: PeerId) -> &[Vec<u8>] {
+        &self.peer(peer).inbox
+    }
+
+    /// Everything that happened, as text: a line for each event, with its time and whose it is.
+    pub fn timeline(&self) -> String {
+        self.timeline.lock().map(|t| t.to_string()).unwrap_or_default()
+    }
+
+    fn add(&mut self, name: &'static str, role: Role, spec: PeerSpec) -> PeerId {
+        let place = match &spec.nat {
+            Some(nat) => Attachment::Behind(self.network.add_nat(nat.clone())),
+            None => Attachment::Public,
+        };
+        let seed = (self.seed, self.peers.len());
+        let peer = Peer::new(name, role, spec, (&mut self.network, place), seed, &self.timeline);
+        self.peers.push(peer);
+        PeerId(self.peers.len() - 1)
+    }
+
+    #[expect(clippy::expect_used, reason = "a PeerId comes only from this world")]
+    fn peer(&self, id: PeerId) -> &Peer {
+        self.peers.get(id.0).expect("a peer of this world")
+    }
+
+    #[expect(clippy::expect_used, reason = "a PeerId comes only from this world")]
+    fn peer_mut(&mut self, id: PeerId) -> &mut Peer {
+        self.peers.get_mut(id.0).expect("a peer of this world")
+    }
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("seed {}\n{}", self.seed, self.timeline());
+        }
+    }
+}
+
+/// Every peer has a path that can carry data.
+pub fn both_usable(world: &World) -> bool {
+    world.peers.iter().all(|p| p.agent.path(ComponentId::FIRST).is_some())
+}
+
+/// Every peer has selected a pair.
+pub fn both_selected(world: &World) -> bool {
+    world.peers.iter().all(|p| p.agent.selected_path(ComponentId::FIRST).is_some())
+}
+
+/// Every peer has given up.
+pub fn both_failed(world: &World) -> bool {
+    world.peers.iter().all(|p| p.when(|e| matches!(e, Event::Failed(_))).is_some())
+}
+
+/// So many seconds.
+pub const fn secs(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
+
+/// So many milliseconds.
+pub const fn millis(milliseconds: u64) -> Duration {
+    Duration::from_millis(milliseconds)
+}

@@ -1,0 +1,208 @@
+//! One side of a scenario: where it lives, how its agent is set up, what its signalling tells of it.
+
+use core::net::SocketAddr;
+use core::time::Duration;
+use std::sync::{Arc, Mutex};
+
+use floe_core::{Agent, AgentConfig, Event, Role, Socket, SocketId};
+
+use super::{PeerId, Timeline};
+use crate::{Attachment, Family, HostId, Instant, NatConfig, Network};
+
+/// What a peer is to be. Made by [`open`] or [`behind`].
+#[derive(Clone, Debug)]
+pub struct PeerSpec {
+    pub(super) nat: Option<NatConfig>,
+    pub(super) config: AgentConfig,
+    pub(super) role: Option<Role>,
+    pub(super) dead_addresses: usize,
+    pub(super) addresses: usize,
+    pub(super) reflexive: bool,
+    pub(super) story: Story,
+}
+
+/// What signalling tells the other side of a peer, and when.
+#[derive(Clone, Debug)]
+pub(super) struct Story {
+    pub(super) delay: Duration,
+    pub(super) credentials: bool,
+    pub(super) candidates: bool,
+    pub(super) right_password: bool,
+}
+
+/// A host on the public network, with one address.
+pub fn open() -> PeerSpec {
+    PeerSpec {
+        nat: None,
+        config: AgentConfig::default(),
+        role: None,
+        dead_addresses: 0,
+        addresses: 1,
+        reflexive: false,
+        story: Story { delay: Duration::ZERO, credentials: true, candidates: true, right_password: true },
+    }
+}
+
+/// A host behind a NAT of its own.
+pub fn behind(nat: NatConfig) -> PeerSpec {
+    PeerSpec { nat: Some(nat), ..open() }
+}
+
+impl PeerSpec {
+    /// With this configuration; its role counts, too.
+    #[must_use]
+    pub fn with(mut self, config: AgentConfig) -> Self {
+        self.role = Some(config.role);
+        self.config = config;
+        self
+    }
+
+    /// With so many addresses, each with a socket and so a host candidate of its own.
+    #[must_use]
+    pub fn with_addresses(mut self, addresses: usize) -> Self {
+        self.addresses = addresses;
+        self
+    }
+
+    /// With so many addresses more, of a higher preference, that lead nowhere.
+    #[must_use]
+    pub fn with_dead_addresses(mut self, addresses: usize) -> Self {
+        self.dead_addresses = addresses;
+        self
+    }
+
+    /// Knows how its NAT shows it to the world, as if a STUN server had told.
+    #[must_use]
+    pub fn with_reflexive_candidate(mut self) -> Self {
+        self.reflexive = true;
+        self
+    }
+
+    /// What is told of it takes so long to reach the other side.
+    #[must_use]
+    pub fn signalled_after(mut self, delay: Duration) -> Self {
+        self.story.delay = delay;
+        self
+    }
+
+    /// Nothing is told of it at all.
+    #[must_use]
+    pub fn never_signalled(mut self) -> Self {
+        self.story = Story { credentials: false, candidates: false, ..self.story };
+        self
+    }
+
+    /// Its credentials are told, its candidates are not.
+    #[must_use]
+    pub fn without_signalled_candidates(mut self) -> Self {
+        self.story.candidates = false;
+        self
+    }
+
+    /// Signalling mixes up its password.
+    #[must_use]
+    pub fn with_wrong_password_signalled(mut self) -> Self {
+        self.story.right_password = false;
+        self
+    }
+}
+
+/// One side of a running scenario.
+pub(super) struct Peer {
+    pub(super) name: &'static str,
+    pub(super) agent: Agent,
+    pub(super) host: HostId,
+    pub(super) other: Option<PeerId>,
+    pub(super) story: Story,
+    pub(super) events: Vec<(Instant, Event)>,
+    pub(super) inbox: Vec<Vec<u8>>,
+    /// By `SocketId`; the dead ones come first.
+    sockets: Vec<SocketAddr>,
+    dead: usize,
+}
+
+/// Where a STUN server would stand. Nobody lives there.
+const STUN_SERVER: SocketAddr =
+    SocketAddr::new(core::net::IpAddr::V4(core::net::Ipv4Addr::new(192, 0, 2, 1)), 3478);
+
+impl Peer {
+    #[expect(
+        clippy::expect_used,
+        reason = "a world that cannot be set up is a fault of the test, and ends it"
+    )]
+    pub(super) fn new(
+        name: &'static str,
+        role: Role,
+        spec: PeerSpec,
+        (network, place): (&mut Network, Attachment),
+        seed: (u64, usize),
+        timeline: &Arc<Mutex<Timeline>>,
+    ) -> Self {
+        let now = network.now();
+        let host = network.add_host(place);
+        let extra = (spec.dead_addresses + spec.addresses).saturating_sub(1);
+        for _ in 0..extra {
+            network.add_address(host, Family::V4);
+        }
+        let config = AgentConfig { role: spec.role.unwrap_or(role), ..spec.config };
+        let mut agent = Agent::new(config, agent_seed(seed)).expect("a valid configuration");
+        agent.set_observer(Timeline::observer(timeline, name));
+        let addresses: Vec<_> = network.addresses(host).collect();
+        let mut sockets = Vec::new();
+        for (number, ip) in (0..).zip(addresses) {
+            let local = network.bind(host, Some(SocketAddr::new(ip, 0))).expect("a free port");
+            agent.socket_up(now, Socket::udp(SocketId(number), local)).expect("a new socket");
+            sockets.push(local);
+        }
+        for (number, &local) in (0..).zip(&sockets).filter(|_| spec.reflexive) {
+            if let Ok(mapped) = network.mapped_address(host, local, STUN_SERVER) {
+                agent
+                    .add_server_reflexive(now, SocketId(number), mapped, STUN_SERVER)
+                    .expect("a known socket");
+            }
+        }
+        Self {
+            name,
+            agent,
+            host,
+            other: None,
+            story: spec.story,
+            events: Vec::new(),
+            inbox: Vec::new(),
+            sockets,
+            dead: spec.dead_addresses,
+        }
+    }
+
+    /// When the first such event came.
+    pub(super) fn when(&self, wanted: impl Fn(&Event) -> bool) -> Option<Instant> {
+        self.events.iter().find(|(_, e)| wanted(e)).map(|(at, _)| *at)
+    }
+
+    /// The address of a socket.
+    pub(super) fn address(&self, socket: SocketId) -> Option<SocketAddr> {
+        self.sockets.get(usize::try_from(socket.0).ok()?).copied()
+    }
+
+    /// The address of a socket that is alive.
+    pub(super) fn live_address(&self, socket: SocketId) -> Option<SocketAddr> {
+        let index = usize::try_from(socket.0).ok()?;
+        self.sockets.get(index).copied().filter(|_| index >= self.dead)
+    }
+
+    /// The socket at an address, if it is alive.
+    pub(super) fn live_socket(&self, local: SocketAddr) -> Option<SocketId> {
+        let index = self.sockets.iter().position(|&s| s == local).filter(|&index| index >= self.dead)?;
+        u32::try_from(index).ok().map(SocketId)
+    }
+}
+
+/// A seed of its own for each agent of each world.
+fn agent_seed((world, index): (u64, usize)) -> [u8; 32] {
+    let mut seed = [0; 32];
+    let words = [world, index as u64, 0x666c_6f65, 1];
+    for (place, byte) in seed.iter_mut().zip(words.into_iter().flat_map(u64::to_le_bytes)) {
+        *place = byte;
+    }
+    seed
+}

@@ -1,0 +1,99 @@
+//! What a NAT forgets, and what keeps it from doing so (RFC 4787 §4.3).
+
+use core::time::Duration;
+
+use floe_sim::{DropReason, LinkConfig, Mapping, NatConfig, PortAssignment, Refresh};
+
+use crate::lab::{FILTERINGS, Lab, SECOND, SEQUENTIAL};
+
+#[test]
+fn an_unused_mapping_is_gone_and_the_next_has_another_port() {
+    for ports in [SEQUENTIAL, PortAssignment::Random] {
+        let config = NatConfig::full_cone().with_port_assignment(ports).with_lifetime(30 * SECOND);
+        let mut lab = Lab::new(config);
+        let first = lab.out(0);
+        lab.wait(30 * SECOND - Duration::from_nanos(1));
+        assert!(lab.comes_in(0, first), "to the last nanosecond");
+        lab.wait(Duration::from_nanos(1));
+        assert!(!lab.comes_in(0, first));
+        assert_eq!(lab.dropped(DropReason::NoMapping), 1);
+        assert_ne!(lab.out(0), first);
+    }
+}
+
+#[test]
+fn a_mapping_is_refreshed_in_the_configured_directions_only() {
+    // Whether the mapping outlives its 30 s if it is used at 20 s and looked at again at 40 s (RFC 4787 §4.3).
+    let table =
+        [(Refresh::Outbound, true, false), (Refresh::Inbound, false, true), (Refresh::Both, true, true)];
+    for (refresh, by_outbound, by_inbound) in table {
+        for filtering in FILTERINGS {
+            let config = NatConfig::new(Mapping::EndpointIndependent, filtering)
+                .with_lifetime(30 * SECOND)
+                .with_refresh(refresh);
+            let mut lab = Lab::new(config.clone());
+            let mapped = lab.out(0);
+            lab.wait(20 * SECOND);
+            lab.out(0);
+            lab.wait(20 * SECOND);
+            assert_eq!(lab.comes_in(0, mapped), by_outbound, "{refresh:?} {filtering:?} out");
+
+            let mut lab = Lab::new(config);
+            let mapped = lab.out(0);
+            lab.wait(20 * SECOND);
+            assert!(lab.comes_in(0, mapped));
+            lab.wait(20 * SECOND);
+            assert_eq!(lab.comes_in(0, mapped), by_inbound, "{refresh:?} {filtering:?} in");
+        }
+    }
+}
+
+#[test]
+fn what_the_filter_turns_away_refreshes_nothing() {
+    let config = NatConfig::port_restricted().with_lifetime(30 * SECOND).with_refresh(Refresh::Both);
+    let mut lab = Lab::new(config);
+    let mapped = lab.out(0);
+    lab.wait(20 * SECOND);
+    assert!(!lab.comes_in(1, mapped));
+    lab.wait(10 * SECOND);
+    assert!(!lab.comes_in(0, mapped));
+    assert_eq!((lab.dropped(DropReason::Filtered), lab.dropped(DropReason::NoMapping)), (1, 1));
+}
+
+#[test]
+fn an_entry_of_the_filter_expires_by_itself() {
+    let mut lab = Lab::new(NatConfig::port_restricted().with_lifetime(30 * SECOND));
+    let mapped = lab.out(0);
+    lab.wait(20 * SECOND);
+    assert!(lab.comes_in(0, mapped), "which does not refresh it");
+    lab.out(1);
+    lab.wait(10 * SECOND);
+    assert!(!lab.comes_in(0, mapped) && lab.comes_in(1, mapped));
+    assert_eq!(lab.dropped(DropReason::Filtered), 1);
+}
+
+#[test]
+fn a_reboot_forgets_everything() {
+    let mut lab = Lab::new(NatConfig::full_cone().with_port_assignment(PortAssignment::Random));
+    let mapped = lab.out(0);
+    lab.net.reboot(lab.nat);
+    assert!(!lab.comes_in(0, mapped));
+    assert_ne!(lab.out(0), mapped);
+}
+
+#[test]
+fn links_and_cuts_between_hosts_hold_through_nats() {
+    let config = NatConfig::full_cone().with_lifetime(30 * SECOND).with_refresh(Refresh::Both);
+    let mut lab = Lab::new(config);
+    let mapped = lab.out(0);
+    let (stranger, inside) = (lab.outside[2], lab.inside);
+    lab.net.set_link_from(stranger.0, inside.0, LinkConfig::one_way(SECOND));
+    lab.net.send(stranger, mapped, b"x");
+    assert_eq!(lab.net.next_event(), Some(lab.net.now() + SECOND));
+    lab.net.block(stranger.0, inside.0);
+    lab.wait(20 * SECOND);
+    assert_eq!(lab.net.counters().dropped_for(DropReason::Blocked), 1);
+    // What was cut off has not refreshed the mapping.
+    lab.wait(10 * SECOND);
+    assert!(!lab.comes_in(0, mapped));
+}

@@ -1,0 +1,7 @@
+//! NATs seen from both sides.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "helpers of tests fail by panicking")]
+
+mod axes;
+mod lab;
+mod lifetime;
+mod reach;

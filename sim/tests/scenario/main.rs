@@ -1,0 +1,9 @@
+//! What users of the engine see, in simulated time.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test may end with a panic")]
+
+mod connect;
+mod failures;
+mod limits;
+mod nats;
+mod roles;
+mod traces;
