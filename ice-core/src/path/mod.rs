@@ -3,6 +3,8 @@
 //! The agent tells it what the checks have found. It knows nothing of how a pair became valid.
 
 mod consent;
+#[cfg(test)]
+mod tests;
 
 use alloc::collections::VecDeque;
 use core::time::Duration;
@@ -122,10 +124,13 @@ impl Paths {
     pub(crate) fn on_valid(&mut self, now: Instant, flow: Flow, random: &mut Random) {
         let Some(of) = self.components.iter_mut().find(|c| c.component == flow.component) else { return };
         let had_path = of.carrier(now).is_some();
+        let chosen = of.chosen().map(|f| f.pair);
         match of.flows.iter_mut().find(|(known, _)| known.pair == flow.pair) {
             Some((known, consent)) => {
                 *known = flow;
-                if let Some(HealthChange::Recovered) = consent.on_check_answered(now) {
+                if consent.on_check_answered(now) == Some(HealthChange::Recovered)
+                    && chosen == Some(flow.pair)
+                {
                     self.effects.push_back(Effect::Recovered(flow.pair));
                 }
             }
@@ -190,11 +195,13 @@ impl Paths {
         from: Tuple,
         tracer: &mut Tracer,
     ) -> Option<Duration> {
-        let flows = self.components.iter_mut().flat_map(|c| c.flows.iter_mut());
-        let (flow, consent) = flows.into_iter().find(|(flow, c)| flow.tuple == from && c.awaits(id))?;
+        let of =
+            self.components.iter_mut().find(|c| c.flows.iter().any(|(_, consent)| consent.awaits(id)))?;
+        let chosen = of.chosen().map(|f| f.pair);
+        let (flow, consent) = of.flows.iter_mut().find(|(flow, c)| flow.tuple == from && c.awaits(id))?;
         let (rtt, change) = consent.on_response(now, id)?;
         tracer.emit(now, TraceEvent::ConsentGranted { pair: flow.pair, rtt });
-        if let Some(HealthChange::Recovered) = change {
+        if change == Some(HealthChange::Recovered) && chosen == Some(flow.pair) {
             self.effects.push_back(Effect::Recovered(flow.pair));
         }
         Some(rtt)
@@ -207,8 +214,8 @@ impl Paths {
             flows.into_iter().find(|(flow, c)| flow.tuple == from && c.awaits(id)).map(|(f, _)| f.pair);
         if let Some(pair) = revoked {
             tracer.emit(now, TraceEvent::ConsentLost { pair, revoked: true });
-            self.effects.push_back(Effect::ConsentEnded(pair));
             self.lose(now, pair, Loss::Revoked);
+            self.effects.push_back(Effect::ConsentEnded(pair));
         }
     }
 
@@ -226,8 +233,8 @@ impl Paths {
         };
         while let Some(pair) = self.components.iter().find_map(over) {
             tracer.emit(now, TraceEvent::ConsentLost { pair, revoked: false });
-            self.effects.push_back(Effect::ConsentEnded(pair));
             self.lose(now, pair, Loss::Expired);
+            self.effects.push_back(Effect::ConsentEnded(pair));
         }
     }
 
@@ -239,11 +246,11 @@ impl Paths {
         tracer: &mut Tracer,
     ) -> Option<ConsentRequest> {
         for of in &mut self.components {
-            let choice = of.choice;
+            let (choice, chosen) = (of.choice, of.chosen().map(|f| f.pair));
             for (flow, consent) in of.flows.iter_mut().filter(|(f, _)| choice.maintains(f.pair)) {
                 let Some((id, change)) = consent.poll_check(now, random) else { continue };
                 tracer.emit(now, TraceEvent::ConsentSent { pair: flow.pair, transaction: id });
-                if let Some(HealthChange::Degraded) = change {
+                if change == Some(HealthChange::Degraded) && chosen == Some(flow.pair) {
                     self.effects.push_back(Effect::Degraded(flow.pair));
                 }
                 return Some(ConsentRequest { pair: flow.pair, tuple: flow.tuple, id });

@@ -1,0 +1,121 @@
+//! The choice of a path, without checks.
+#![allow(clippy::unwrap_used, reason = "a test may end with a panic")]
+
+use super::*;
+use crate::base::SocketId;
+
+const FIRST: ComponentId = ComponentId::FIRST;
+
+fn flow(number: u32) -> Flow {
+    let remote = ([10, 0, 0, number as u8], 5_000).into();
+    let tuple = Tuple { socket: SocketId(0), remote };
+    Flow { component: FIRST, pair: PairId(number), tuple, priority: u64::from(number) }
+}
+
+struct Room {
+    paths: Paths,
+    random: Random,
+    tracer: Tracer,
+}
+
+impl Room {
+    fn new() -> Self {
+        Self { paths: Paths::new(&[FIRST]), random: Random::new([1; 32]), tracer: Tracer::default() }
+    }
+
+    fn valid(&mut self, at: u64, number: u32) {
+        self.paths.on_valid(Instant::from_millis(at), flow(number), &mut self.random);
+    }
+
+    fn effects(&mut self) -> SmallVec<[Effect; 4]> {
+        core::iter::from_fn(|| self.paths.poll_effect()).collect()
+    }
+
+    /// Lets time pass; nobody answers.
+    fn wait(&mut self, until: u64) {
+        let until = Instant::from_millis(until);
+        while let Some(next) = self.paths.next_deadline().filter(|next| *next <= until) {
+            self.paths.on_time(next, &mut self.tracer);
+            while self.paths.poll_request(next, &mut self.random, &mut self.tracer).is_some() {}
+        }
+    }
+
+    fn carries(&self, at: u64) -> Option<u32> {
+        match self.paths.outlet(Instant::from_millis(at), FIRST)? {
+            Outlet::Open(flow) => Some(flow.pair.0),
+            _ => None,
+        }
+    }
+}
+
+#[test]
+fn before_selection_data_takes_the_best_valid_flow() {
+    let mut room = Room::new();
+    assert_eq!(room.carries(0), None);
+    room.valid(0, 3);
+    room.valid(10, 5);
+    room.valid(20, 4);
+    assert_eq!(room.effects().as_slice(), [Effect::Usable(PairId(3))]);
+    assert_eq!(room.carries(20), Some(5));
+}
+
+#[test]
+fn when_the_best_flow_is_taken_back_the_next_carries_on() {
+    let mut room = Room::new();
+    room.valid(0, 3);
+    room.valid(0, 5);
+    room.effects();
+    room.paths.on_invalid(Instant::ZERO, PairId(5));
+    let lost = Effect::Lost { pair: PairId(5), why: Loss::Withdrawn };
+    assert_eq!(room.effects().as_slice(), [lost, Effect::Usable(PairId(3))]);
+    assert_eq!(room.carries(0), Some(3));
+}
+
+#[test]
+fn a_selected_flow_that_goes_silent_is_degraded_lost_and_not_replaced() {
+    let mut room = Room::new();
+    room.valid(0, 3);
+    room.valid(0, 5);
+    room.paths.on_selected(Instant::ZERO, flow(3), &mut room.random);
+    room.effects();
+    assert_eq!(room.carries(0), Some(3));
+    room.wait(31_000);
+    let expected = [
+        Effect::Degraded(PairId(3)),
+        Effect::Lost { pair: PairId(3), why: Loss::Expired },
+        Effect::RestartNeeded { why: Loss::Expired },
+        Effect::ConsentEnded(PairId(3)),
+    ];
+    assert_eq!(room.effects().as_slice(), expected);
+    assert_eq!(room.carries(31_000), None);
+}
+
+/// RFC 7675 §5.1: consent that was not kept up must be regained before data flows.
+#[test]
+fn a_flow_that_is_selected_long_after_its_check_waits_for_consent() {
+    let mut room = Room::new();
+    room.valid(0, 3);
+    room.valid(0, 5);
+    room.paths.on_selected(Instant::ZERO, flow(5), &mut room.random);
+    let late = Instant::from_millis(40_000);
+    room.paths.on_selected(late, flow(3), &mut room.random);
+    assert_eq!(room.paths.outlet(late, FIRST), Some(Outlet::NoConsent));
+    let request = room.paths.poll_request(late, &mut room.random, &mut room.tracer).unwrap();
+    assert_eq!(request.pair, PairId(3));
+    let answered = room.paths.on_response(late, request.id, flow(3).tuple, &mut room.tracer);
+    assert!(answered.is_some());
+    assert_eq!(room.carries(40_000), Some(3));
+}
+
+#[test]
+fn flows_and_inbound_tuples_are_bounded() {
+    let mut room = Room::new();
+    for number in 0..100 {
+        room.valid(0, number);
+        room.paths.on_request(flow(100 + number).tuple, FIRST);
+    }
+    assert_eq!((room.paths.flows_len(), room.paths.inbound_len()), (MAX_FLOWS, MAX_INBOUND));
+    // The best is kept, and the latest.
+    assert_eq!(room.carries(0), Some(99));
+    assert_eq!(room.paths.source(flow(199).tuple), Some((FIRST, None)));
+}
