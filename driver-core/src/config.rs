@@ -1,0 +1,63 @@
+//! What a session is told when it is bound, and what its two sides tell each other.
+
+use std::fmt;
+
+use floe_core::trace::Observer;
+use floe_core::{AgentConfig, Candidate, Credentials, RemoteError};
+
+use crate::InterfacePolicy;
+
+/// How a session behaves. The default is a controlling agent on all usable interfaces.
+#[derive(Default)]
+pub struct Config {
+    /// The engine's part: role, nomination, deadline.
+    pub agent: AgentConfig,
+    /// Which addresses are bound.
+    pub interfaces: InterfacePolicy,
+    /// Sees every decision of the engine, in order, while the session is locked: it must be quick and must not use the
+    /// session. What it sees also goes to `tracing` (target `floe`, levels debug and trace).
+    pub observer: Option<Box<dyn Observer + Send>>,
+}
+
+impl fmt::Debug for Config {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Config")
+            .field("agent", &self.agent)
+            .field("interfaces", &self.interfaces)
+            .field("observer", &self.observer.is_some())
+            .finish()
+    }
+}
+
+/// What one side tells the other through signalling, whatever form it has there.
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use floe_core::Credentials;
+/// use floe_driver::Description;
+///
+/// let from_signalling = Description {
+///     credentials: Credentials::new("8hhY", "asd88fgpdd777uzjYhagZg")?,
+///     candidates: vec!["candidate:1 1 UDP 2130706431 203.0.113.141 8998 typ host".parse()?],
+///     end_of_candidates: true,
+/// };
+/// # let _ = from_signalling; Ok(()) }
+/// ```
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Description {
+    /// `ice-ufrag` and `ice-pwd` (RFC 8839 §5.4).
+    pub credentials: Credentials,
+    /// Each is displayed as, and parsed from, its line of SDP (RFC 8839 §5.1).
+    pub candidates: Vec<Candidate>,
+    /// Whether no more candidates follow (RFC 8838 §8.2).
+    pub end_of_candidates: bool,
+}
+
+/// A candidate of the peer's description that could not be taken. The others were.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct UnusableCandidate {
+    /// As it was signalled.
+    pub candidate: Candidate,
+    /// Most reasons are no fault of anyone: peers signal TCP candidates and names.
+    pub reason: RemoteError,
+}

@@ -1,0 +1,322 @@
+//! What every driver has to do, whatever its runtime: the suite that each runs in its own tests.
+//!
+//! Each function is one test. It runs on `runtime`, on loopback, and panics if the driver breaks its word. Nothing
+//! sleeps; a guard of ten seconds stands for "never".
+
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "these are tests; a panic is a verdict"
+)]
+
+use std::future::{Future, poll_fn};
+use std::net::{SocketAddr, UdpSocket};
+use std::pin::pin;
+use std::task::Poll;
+use std::time::{Duration, Instant};
+
+use floe_core::{AgentConfig, Candidate, Event, RemoteError, Role};
+
+use crate::{
+    AsyncTimer, Config, ConnectError, Connection, Description, InterfacePolicy, RecvError, Runtime,
+    SendError, Session,
+};
+
+const NEVER: Duration = Duration::from_secs(10);
+
+/// Data flows both ways, and both sides agree on one path.
+pub async fn connects_both_ways<R: Runtime>(runtime: &R) {
+    let (left, right) = connected(runtime).await;
+    exchange(runtime, &left, &right).await;
+    let (chosen, same) = within(runtime, both(left.selected(), right.selected())).await;
+    let (chosen, same) = (chosen.unwrap(), same.unwrap());
+    assert_eq!((chosen.local, chosen.remote), (same.remote, same.local));
+    exchange(runtime, &left, &right).await;
+}
+
+/// Candidates that come while `connect` waits are used, and those that are of no use are told apart.
+pub async fn candidates_may_trickle<R: Runtime>(runtime: &R) {
+    let (left, right) = (session(runtime, Role::Controlling), session(runtime, Role::Controlled));
+    let (from_left, from_right) = (left.local_description(), right.local_description());
+    right.set_remote_description(&from_left).unwrap();
+    left.set_remote_credentials(from_right.credentials.clone()).unwrap();
+
+    // A peer-reflexive path would come up by itself, so that what counts is that nothing gets lost or stuck.
+    let trickle = async {
+        for candidate in &from_right.candidates {
+            left.add_remote_candidate(candidate).unwrap();
+        }
+        left.end_of_remote_candidates();
+    };
+    let (connection, ()) = within(runtime, both(left.connect(), trickle)).await;
+    connection.unwrap();
+    within(runtime, right.connect()).await.unwrap();
+
+    let mut again = from_right.clone();
+    let name = "candidate:1 1 UDP 1 a-peer.local 9 typ host".parse::<Candidate>().unwrap();
+    again.candidates.push(name.clone());
+    let unusable = left.set_remote_description(&again).unwrap();
+    assert_eq!(unusable.len(), 1);
+    assert_eq!(
+        unusable.first().map(|u| (&u.candidate, u.reason)),
+        Some((&name, RemoteError::UnresolvedName))
+    );
+    assert_eq!(left.set_remote_description(&from_left), Err(RemoteError::OurOwnCredentials));
+}
+
+/// A `recv` that is dropped while it waits takes nothing with it.
+pub async fn recv_is_cancel_safe<R: Runtime>(runtime: &R) {
+    let (left, right) = connected(runtime).await;
+    let other = right.clone();
+    for round in 0..20_u8 {
+        let payload = [b'a' + round];
+        // All three wait. Data comes and wakes them: one has it, one is dropped although it was woken, and one was
+        // dropped while it waited.
+        let (mut early, mut woken) = (Box::pin(right.recv()), Box::pin(right.recv()));
+        assert!(is_pending(&mut early).await && is_pending(&mut woken).await);
+        drop(early);
+        let (received, sent) = within(runtime, both(other.recv(), left.send(&payload))).await;
+        sent.unwrap();
+        assert_eq!(&received.unwrap()[..], payload);
+        drop(woken);
+
+        let mut only = Box::pin(right.recv());
+        assert!(is_pending(&mut only).await);
+        // It is dropped with the datagram before its eyes.
+        let before = right.stats().received;
+        within(runtime, left.send(&payload)).await.unwrap();
+        within(runtime, yielding_until(|| right.stats().received > before)).await;
+        drop(only);
+        assert_eq!(&within(runtime, right.recv()).await.unwrap()[..], payload);
+    }
+}
+
+/// Before there is a path, and after the end, sending is an error that says so. So is what cannot be sent.
+pub async fn send_errors_are_typed<R: Runtime>(runtime: &R) {
+    let lonely = session(runtime, Role::Controlling);
+    let connection = lonely.connection();
+    assert!(matches!(connection.send(b"hello").await, Err(SendError::NoPath)));
+    assert!(matches!(connection.try_send(b"hello"), Err(SendError::NoPath)));
+    assert!(matches!(connection.try_recv(), Ok(None)));
+    within(runtime, lonely.close()).await;
+    assert!(matches!(connection.send(b"hello").await, Err(SendError::Closed)));
+    assert!(matches!(within(runtime, connection.recv()).await, Err(RecvError::Closed)));
+
+    let (left, right) = connected(runtime).await;
+    assert!(matches!(left.send(&[1, 2, 3]).await, Err(SendError::LooksLikeStun)));
+    assert!(matches!(left.send(&[b'x'; 65_508]).await, Err(SendError::TooLong(65_508))));
+    // An empty datagram is one too, and a first byte that STUN has as well is not enough to be taken for it.
+    for payload in [&b""[..], &[1; 148]] {
+        within(runtime, left.send(payload)).await.unwrap();
+        assert_eq!(&within(runtime, right.recv()).await.unwrap()[..], payload);
+    }
+}
+
+/// Closing while checks are under way ends whatever waits, and is over when the sockets are closed.
+pub async fn close_ends_what_waits<R: Runtime>(runtime: &R) {
+    let closed = session(runtime, Role::Controlling);
+    let peer = session(runtime, Role::Controlled);
+    let addresses = addresses(&closed.local_description());
+    let mut nowhere = peer.local_description();
+    nowhere.candidates = closed_ports(&nowhere);
+    closed.set_remote_description(&nowhere).unwrap();
+
+    let connection = closed.connection();
+    let (mut connect, mut recv) = (Box::pin(closed.connect()), Box::pin(connection.recv()));
+    assert!(is_pending(&mut connect).await && is_pending(&mut recv).await);
+    // Begun and dropped: it goes on.
+    let _ = is_pending(&mut Box::pin(closed.close())).await;
+    // From the first moment on, before the task has seen it.
+    assert!(matches!(connection.try_send(b"too late"), Err(SendError::Closed)));
+    let ((connected, received), ()) = within(runtime, both(both(connect, recv), closed.close())).await;
+    assert!(matches!(connected, Err(ConnectError::Closed)));
+    assert!(matches!(received, Err(RecvError::Closed)));
+    assert!(can_be_bound(&addresses));
+    assert_eq!(closed.set_remote_description(&closed.local_description()), Err(RemoteError::Ended));
+    within(runtime, closed.close()).await;
+}
+
+/// When the last handle is gone the task ends, and the ports are free.
+pub async fn dropping_ends_the_task<R: Runtime>(runtime: &R) {
+    let (left, right) = connected(runtime).await;
+    let session = session(runtime, Role::Controlling);
+    let mut events = session.events();
+    let addresses = addresses(&session.local_description());
+    assert!(!can_be_bound(&addresses));
+    let clone = session.clone();
+    drop(session);
+    assert!(!can_be_bound(&addresses));
+    drop(clone);
+    within(runtime, async { while events.next().await.is_some() {} }).await;
+    assert!(can_be_bound(&addresses));
+
+    // A connection keeps what it needs.
+    exchange(runtime, &left, &right).await;
+}
+
+/// Nobody at an address that is tried, and a peer that goes away, break nothing.
+pub async fn sockets_survive_closed_ports<R: Runtime>(runtime: &R) {
+    let (left, right) = (session(runtime, Role::Controlling), session(runtime, Role::Controlled));
+    for candidate in closed_ports(&right.local_description()) {
+        left.add_remote_candidate(&candidate).unwrap();
+    }
+    introduce(&left, &right);
+    let (one, two) = within(runtime, both(left.connect(), right.connect())).await;
+    let (one, two) = (one.unwrap(), two.unwrap());
+    exchange(runtime, &one, &two).await;
+
+    within(runtime, two.close()).await;
+    for _ in 0..100 {
+        match within(runtime, one.send(b"is anybody there?")).await {
+            Ok(()) | Err(SendError::Io(_)) => {}
+            Err(error) => panic!("{error}"),
+        }
+    }
+    assert!(is_pending(&mut Box::pin(one.recv())).await);
+}
+
+/// Events come in order and end with the session; nobody has to read them.
+pub async fn events_tell_what_happened<R: Runtime>(runtime: &R) {
+    let (left, right) = (session(runtime, Role::Controlling), session(runtime, Role::Controlled));
+    introduce(&left, &right);
+    let connection = within(runtime, left.connect()).await.unwrap();
+    within(runtime, connection.selected()).await.unwrap();
+    let mut events = left.events();
+    within(runtime, connection.close()).await;
+    let mut seen = Vec::new();
+    while let Some(event) = within(runtime, events.next()).await {
+        seen.push(event);
+    }
+    let of = |wanted: fn(&Event) -> bool| seen.iter().position(wanted).unwrap();
+    let candidates = seen.iter().filter(|e| matches!(e, Event::LocalCandidate(_))).count();
+    assert_eq!(candidates, left.local_description().candidates.len());
+    let gathered = of(|e| matches!(e, Event::GatheringDone));
+    let usable = of(|e| matches!(e, Event::PathUsable(_)));
+    let selected = of(|e| matches!(e, Event::PathSelected(_)));
+    assert!(gathered < usable && usable < selected, "{seen:?}");
+    assert_eq!(left.stats().events_missed, 0);
+}
+
+/// An engine that gives up says why, to all who wait.
+pub async fn failure_is_a_report<R: Runtime>(runtime: &R) {
+    let agent = AgentConfig { deadline: Some(Duration::from_millis(200)), ..Default::default() };
+    let left = bind(runtime, agent);
+    let peer = session(runtime, Role::Controlled);
+    let mut nowhere = peer.local_description();
+    nowhere.candidates = closed_ports(&nowhere);
+    left.set_remote_description(&nowhere).unwrap();
+    let connection = left.connection();
+    let (connected, received) = within(runtime, both(left.connect(), connection.recv())).await;
+    let Err(ConnectError::Failed(report)) = connected else { panic!("{connected:?}") };
+    assert!(!report.causes.is_empty() && !report.pairs.is_empty(), "{report}");
+    assert!(matches!(received, Err(RecvError::Failed(_))));
+    assert!(matches!(connection.try_send(b"hello"), Err(SendError::Closed)));
+}
+
+fn session<R: Runtime>(runtime: &R, role: Role) -> Session<R> {
+    bind(runtime, AgentConfig { role, ..Default::default() })
+}
+
+fn bind<R: Runtime>(runtime: &R, agent: AgentConfig) -> Session<R> {
+    let interfaces = InterfacePolicy::loopback_only();
+    Session::bind(runtime, Config { agent, interfaces, ..Default::default() }).unwrap()
+}
+
+fn introduce<R: Runtime>(left: &Session<R>, right: &Session<R>) {
+    assert_eq!(left.set_remote_description(&right.local_description()), Ok(Vec::new()));
+    assert_eq!(right.set_remote_description(&left.local_description()), Ok(Vec::new()));
+}
+
+async fn connected<R: Runtime>(runtime: &R) -> (Connection<R>, Connection<R>) {
+    let (left, right) = (session(runtime, Role::Controlling), session(runtime, Role::Controlled));
+    introduce(&left, &right);
+    let (left, right) = within(runtime, both(left.connect(), right.connect())).await;
+    (left.unwrap(), right.unwrap())
+}
+
+async fn exchange<R: Runtime>(runtime: &R, left: &Connection<R>, right: &Connection<R>) {
+    within(runtime, left.send(b"hello from the left")).await.unwrap();
+    assert_eq!(&within(runtime, right.recv()).await.unwrap()[..], b"hello from the left");
+    within(runtime, right.send(b"hello from the right")).await.unwrap();
+    assert_eq!(&within(runtime, left.recv()).await.unwrap()[..], b"hello from the right");
+}
+
+fn addresses(description: &Description) -> Vec<SocketAddr> {
+    let addresses: Vec<_> = description.candidates.iter().filter_map(|c| c.address.socket_addr()).collect();
+    assert!(!addresses.is_empty());
+    addresses
+}
+
+fn can_be_bound(addresses: &[SocketAddr]) -> bool {
+    addresses.iter().all(|address| UdpSocket::bind(address).is_ok())
+}
+
+/// Candidates like those of `description`, at ports where nobody is.
+fn closed_ports(description: &Description) -> Vec<Candidate> {
+    let elsewhere = |candidate: &Candidate| {
+        let address = candidate.address.socket_addr().unwrap();
+        let free = UdpSocket::bind(SocketAddr::new(address.ip(), 0)).unwrap().local_addr().unwrap();
+        Candidate { address: free.into(), ..candidate.clone() }
+    };
+    description.candidates.iter().map(elsewhere).collect()
+}
+
+/// What `future` gives, unless it takes for ever.
+async fn within<R: Runtime, T>(runtime: &R, future: impl Future<Output = T>) -> T {
+    let mut timer = runtime.timer();
+    timer.reset(Instant::now() + NEVER);
+    let mut future = pin!(future);
+    poll_fn(|cx| match future.as_mut().poll(cx) {
+        Poll::Ready(value) => Poll::Ready(value),
+        Poll::Pending if timer.poll_elapsed(cx).is_ready() => panic!("nothing for {NEVER:?}"),
+        Poll::Pending => Poll::Pending,
+    })
+    .await
+}
+
+/// What both futures give, run at the same time.
+async fn both<A, B>(one: impl Future<Output = A>, two: impl Future<Output = B>) -> (A, B) {
+    let (mut one, mut two) = (pin!(one), pin!(two));
+    let (mut first, mut second) = (None, None);
+    poll_fn(move |cx| {
+        if first.is_none() {
+            first = ready(one.as_mut().poll(cx));
+        }
+        if second.is_none() {
+            second = ready(two.as_mut().poll(cx));
+        }
+        match (first.take(), second.take()) {
+            (Some(a), Some(b)) => Poll::Ready((a, b)),
+            (a, b) => {
+                (first, second) = (a, b);
+                Poll::Pending
+            }
+        }
+    })
+    .await
+}
+
+fn ready<T>(poll: Poll<T>) -> Option<T> {
+    match poll {
+        Poll::Ready(value) => Some(value),
+        Poll::Pending => None,
+    }
+}
+
+/// Lets the others run until `seen`.
+async fn yielding_until(seen: impl Fn() -> bool) {
+    poll_fn(|cx| match seen() {
+        true => Poll::Ready(()),
+        false => {
+            cx.waker().wake_by_ref();
+            Poll::Pending
+        }
+    })
+    .await;
+}
+
+/// Polls once, for real: the future is left waiting.
+async fn is_pending<F: Future + Unpin>(future: &mut F) -> bool {
+    poll_fn(|cx| Poll::Ready(std::pin::Pin::new(&mut *future).poll(cx).is_pending())).await
+}

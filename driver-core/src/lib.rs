@@ -1,0 +1,47 @@
+//! What all drivers of the [floe](floe_core) ICE engine share: which addresses to bind, the loop that moves datagrams
+//! and time in and out of the engine, and the [`Session`] and [`Connection`] that an application holds.
+//!
+//! Applications use a driver for their runtime, such as `floe-tokio`. This crate is for authors of drivers: a
+//! [`Runtime`] gives a socket, a timer and a way to spawn; all else is here. The feature `contract` has the test suite
+//! that a driver has to pass.
+//!
+//! # How it works
+//!
+//! Each session has one task. It alone reads the sockets and waits for time; it feeds the engine and does what the
+//! engine says. Handles share the engine with the task behind a mutex that is never held across an await:
+//! [`Connection::send`] goes straight to the socket, and [`Connection::recv`] takes from a queue of
+//! [`MAX_RECEIVED`] datagrams. The engine's clock ([`Instant`](floe_core::Instant)) counts nanoseconds from the
+//! moment that the session was bound.
+//!
+//! Nothing grows without bound: what a queue cannot hold is dropped as UDP would drop it, and counted in [`Stats`].
+
+#![forbid(unsafe_code)]
+
+mod config;
+mod connection;
+#[cfg(feature = "contract")]
+pub mod contract;
+mod error;
+mod events;
+pub mod interfaces;
+mod runtime;
+mod session;
+mod shared;
+mod socket;
+mod stats;
+mod task;
+#[cfg(test)]
+mod testing;
+mod trace;
+mod waiters;
+
+pub use config::{Config, Description, UnusableCandidate};
+pub use connection::Connection;
+pub use error::{BindError, ConnectError, RecvError, SendError, Unused, UnusedReason};
+pub use events::{Events, MAX_EVENTS};
+pub use interfaces::InterfacePolicy;
+pub use runtime::{AsyncDatagram, AsyncTimer, Runtime};
+pub use session::Session;
+pub use shared::MAX_RECEIVED;
+pub use socket::MAX_BACKLOG;
+pub use stats::Stats;

@@ -1,0 +1,117 @@
+//! A runtime for the tests of this crate: sockets that do as they are told, and a timer that the test moves.
+
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll};
+use std::time::Instant;
+
+use floe_core::{Agent, AgentConfig};
+
+use crate::shared::Shared;
+use crate::{AsyncDatagram, AsyncTimer, Runtime};
+
+pub(crate) struct Puppet;
+
+/// What a socket says when it is read.
+#[derive(Clone, Copy, Default)]
+pub(crate) enum Reads {
+    #[default]
+    Nothing,
+    Garbage,
+    Errors,
+}
+
+#[derive(Default)]
+pub(crate) struct PuppetSocket {
+    pub(crate) reads: Mutex<Reads>,
+    pub(crate) read_calls: AtomicUsize,
+    pub(crate) full: AtomicBool,
+    pub(crate) broken: AtomicBool,
+    pub(crate) sent: Mutex<Vec<(SocketAddr, Vec<u8>)>>,
+}
+
+impl PuppetSocket {
+    pub(crate) fn that_reads(reads: Reads) -> Arc<Self> {
+        Arc::new(Self { reads: Mutex::new(reads), ..Self::default() })
+    }
+
+    pub(crate) fn sent(&self) -> Vec<Vec<u8>> {
+        self.sent.lock().unwrap().iter().map(|(_, payload)| payload.clone()).collect()
+    }
+}
+
+/// The address that all puppets send from.
+pub(crate) fn peer() -> SocketAddr {
+    "192.0.2.7:7".parse().unwrap()
+}
+
+pub(crate) fn shared() -> Arc<Shared<Puppet>> {
+    Arc::new(Shared::new(Agent::new(AgentConfig::default(), [1; 32]).unwrap()))
+}
+
+impl Runtime for Puppet {
+    type Socket = PuppetSocket;
+    type Timer = PuppetTimer;
+
+    fn register(&self, _: std::net::UdpSocket) -> io::Result<PuppetSocket> {
+        Ok(PuppetSocket::default())
+    }
+
+    fn timer(&self) -> PuppetTimer {
+        PuppetTimer(None)
+    }
+
+    fn spawn(&self, _: impl Future<Output = ()> + Send + 'static) {}
+}
+
+impl AsyncDatagram for PuppetSocket {
+    fn poll_recv_from(
+        &self,
+        _: &mut Context<'_>,
+        buffer: &mut [u8],
+    ) -> Poll<io::Result<(usize, SocketAddr)>> {
+        self.read_calls.fetch_add(1, Relaxed);
+        match *self.reads.lock().unwrap() {
+            Reads::Nothing => Poll::Pending,
+            Reads::Garbage => {
+                buffer[..3].copy_from_slice(b"xyz");
+                Poll::Ready(Ok((3, peer())))
+            }
+            Reads::Errors => Poll::Ready(Err(io::ErrorKind::ConnectionReset.into())),
+        }
+    }
+
+    fn try_send_to(&self, payload: &[u8], to: SocketAddr) -> io::Result<usize> {
+        if self.full.load(Relaxed) {
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        if self.broken.load(Relaxed) {
+            return Err(io::ErrorKind::NetworkUnreachable.into());
+        }
+        self.sent.lock().unwrap().push((to, payload.to_vec()));
+        Ok(payload.len())
+    }
+
+    fn poll_send_ready(&self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.full.load(Relaxed) { Poll::Pending } else { Poll::Ready(Ok(())) }
+    }
+
+    fn local_addr(&self) -> io::Result<SocketAddr> {
+        Ok("192.0.2.1:1".parse().unwrap())
+    }
+}
+
+pub(crate) struct PuppetTimer(pub(crate) Option<Instant>);
+
+impl AsyncTimer for PuppetTimer {
+    fn reset(&mut self, at: Instant) {
+        self.0 = Some(at);
+    }
+
+    fn poll_elapsed(&mut self, _: &mut Context<'_>) -> Poll<()> {
+        Poll::Pending
+    }
+}
