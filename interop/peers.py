@@ -1,0 +1,141 @@
+"""A network namespace, two peers in it, and the signalling between them."""
+
+import itertools
+import json
+import os
+import queue
+import subprocess
+import threading
+import time
+
+SIGNALLING = ("desc", "cand", "eoc")
+# Between trickled candidates, in seconds: long enough that checks run before the next one comes.
+TRICKLE_GAP = 0.1
+# How long the other peer still gets when one has failed, in seconds: its own report is worth having.
+GRACE = 3
+
+
+class Namespace:
+    """A network namespace with lo and one ordinary interface (aioice leaves 127.0.0.1 out)."""
+
+    ADDRESS = "10.77.0.1"
+    counter = itertools.count()
+
+    def __enter__(self):
+        self.name = f"floe-interop-{os.getpid()}-{next(self.counter)}"
+        ip("netns", "add", self.name)
+        try:
+            self.ip("link", "set", "lo", "up")
+            self.ip("link", "add", "eth0", "type", "veth", "peer", "name", "eth1")
+            for link in ("eth0", "eth1"):
+                # No IPv6 link-local address: whether it is past duplicate detection would differ from run to run.
+                self.ip("link", "set", link, "addrgenmode", "none")
+                self.ip("link", "set", link, "up")
+            self.ip("address", "add", f"{self.ADDRESS}/24", "dev", "eth0")
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_):
+        ip("netns", "delete", self.name)
+
+    def ip(self, *words):
+        ip("-n", self.name, *words)
+
+
+def ip(*words):
+    subprocess.run(["ip", *words], check=True)
+
+
+class Peer:
+    """A process that signals in JSON lines, with all that it said and when."""
+
+    def __init__(self, name, namespace, command, signals):
+        self.name = name
+        self.said = []
+        self.log = []
+        self.start = time.monotonic()
+        self.process = subprocess.Popen(
+            ["ip", "netns", "exec", namespace.name, *command],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            errors="replace",
+            bufsize=1,
+        )
+        self.readers = [
+            threading.Thread(target=self._read_stdout, args=(signals,), daemon=True),
+            threading.Thread(target=self._read_stderr, daemon=True),
+        ]
+        for reader in self.readers:
+            reader.start()
+
+    def _read_stdout(self, signals):
+        for line in self.process.stdout:
+            self._note(f"out  {line.rstrip()}")
+            try:
+                message = json.loads(line)
+                kind = message["t"]
+            except (ValueError, TypeError, KeyError):
+                self._note("     (not a message)")
+                continue
+            self.said.append(message)
+            if kind in SIGNALLING:
+                signals.put((self, message))
+
+    def _read_stderr(self):
+        for line in self.process.stderr:
+            self._note(f"err  {line.rstrip()}")
+
+    def _note(self, text):
+        self.log.append(f"{(time.monotonic() - self.start) * 1000:6.0f} ms  {text}")
+
+    def hear(self, message):
+        """Writes one signalling message to the peer; one that has gone needs none."""
+        line = json.dumps(message)
+        self._note(f"in   {line}")
+        try:
+            self.process.stdin.write(line + "\n")
+        except (BrokenPipeError, ValueError):
+            self._note("     (not delivered: it has exited)")
+
+    def saying(self, kind):
+        return [message for message in self.said if message.get("t") == kind]
+
+    def stop(self):
+        """Ends the process if it still runs, and reads what it said to the end."""
+        if self.process.poll() is None:
+            self._note("     (killed: it was still running)")
+            self.process.kill()
+        self.process.wait()
+        for reader in self.readers:
+            reader.join(timeout=2)
+        try:
+            self.process.stdin.close()
+        except BrokenPipeError:
+            pass
+        self.process.stdout.close()
+        self.process.stderr.close()
+
+    def transcript(self):
+        return "\n".join([f"--- {self.name}, exit status {self.process.returncode}", *self.log])
+
+
+def converse(one, other, signals, patience):
+    """Carries the signalling between two peers until both have exited or `patience` seconds have passed."""
+    end = time.monotonic() + patience
+    while time.monotonic() < end:
+        try:
+            sender, message = signals.get(timeout=0.05)
+        except queue.Empty:
+            statuses = [one.process.poll(), other.process.poll()]
+            if None not in statuses:
+                return
+            if any(statuses):
+                end = min(end, time.monotonic() + GRACE)
+            continue
+        if message["t"] != "desc":
+            time.sleep(TRICKLE_GAP)
+        (other if sender is one else one).hear(message)
