@@ -1,0 +1,50 @@
+//! What ends the program with a failure, each in one line of words.
+
+use std::io;
+
+use floe_tokio::{BindError, ConnectError, RecvError, Report, SendError};
+
+#[derive(thiserror::Error, Debug)]
+pub(crate) enum Error {
+    #[error("cannot start the runtime: {0}")]
+    Runtime(io::Error),
+    #[error("cannot use the network: {0}")]
+    Bind(#[from] BindError),
+    #[error("cannot write to standard output: {0}")]
+    Output(#[from] io::Error),
+    #[error("cannot write JSON: {0}")]
+    Json(#[from] serde_json::Error),
+    /// Why, in words.
+    #[error("no connection: {0}")]
+    NoConnection(String),
+    #[error("cannot send over the path: {0}")]
+    Send(#[from] SendError),
+    #[error("cannot receive over the path: {}", one_line(.0))]
+    Receive(#[from] RecvError),
+    #[error("the demo did not go well: see above")]
+    NotWell,
+    #[error("an agent's task has ended early: {0}")]
+    Task(#[from] tokio::task::JoinError),
+}
+
+impl From<ConnectError> for Error {
+    fn from(error: ConnectError) -> Self {
+        Self::NoConnection(match error {
+            ConnectError::Failed(report) => causes(&report),
+            other => other.to_string(),
+        })
+    }
+}
+
+/// Why there is no path, as the engine sees it.
+pub(crate) fn causes(report: &Report) -> String {
+    let causes: Vec<String> = report.causes.iter().map(ToString::to_string).collect();
+    if causes.is_empty() { "the engine knows no reason".to_owned() } else { causes.join("; ") }
+}
+
+fn one_line(error: &RecvError) -> String {
+    match error {
+        RecvError::Failed(report) => causes(report),
+        other => other.to_string(),
+    }
+}

@@ -1,0 +1,39 @@
+//! `floe`: watch ICE connect two agents on this machine, or connect one agent through the terminal.
+
+#![forbid(unsafe_code)]
+
+mod args;
+mod connect;
+mod demo;
+mod error;
+mod millis;
+mod paint;
+mod stats;
+
+use std::process::ExitCode;
+
+use args::{Cli, Command};
+use clap::Parser;
+use error::Error;
+
+fn main() -> ExitCode {
+    match run(&Cli::parse().command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("floe: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: &Command) -> Result<(), Error> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .map_err(Error::Runtime)?;
+    match command {
+        Command::Demo(demo) => runtime.block_on(demo::run(demo)),
+        Command::Connect(connect) => runtime.block_on(connect::run(connect)),
+    }
+}
