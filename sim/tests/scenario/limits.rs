@@ -34,6 +34,23 @@ fn fifty_by_fifty_of_which_only_the_last_works_connects_with_wide_reach() {
     assert!(world.agree(alice, bob));
 }
 
+/// The first pass over 400 pairs takes 20 s. What was tried in vain by then has a second turn.
+#[test]
+fn with_wide_reach_a_pair_that_failed_at_first_has_a_second_turn() {
+    let mut world = World::seeded(5);
+    let [alice, bob] = world.pair(
+        only_the_last(20, Role::Controlling, Reach::Wide),
+        only_the_last(20, Role::Controlled, Reach::Wide),
+    );
+    world.block(alice, bob);
+    world.block(bob, alice);
+    world.run_for(secs(30));
+    world.unblock(alice, bob);
+    world.unblock(bob, alice);
+    world.run_until(both_selected).within(secs(30));
+    assert!(world.agree(alice, bob));
+}
+
 #[test]
 fn with_the_default_limit_the_report_says_that_pairs_were_not_tried() {
     let mut world = World::seeded(3);

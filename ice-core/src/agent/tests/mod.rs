@@ -152,3 +152,16 @@ fn a_conflict_of_roles_is_repaired_whatever_the_tie_breakers() {
         }
     }
 }
+
+#[test]
+fn a_clock_that_goes_back_is_taken_for_the_latest_that_was_seen() {
+    let mut agent = Agent::new(role(Role::Controlling), [1; 32]).unwrap();
+    let mut scratch = [0; MAX_TRANSMIT];
+    agent.poll(Instant::ZERO, &mut scratch);
+    agent.poll(Instant::from_millis(3_000), &mut scratch);
+    let Output::Wait(Some(next)) = agent.poll(Instant::ZERO, &mut scratch) else {
+        panic!("nothing to wait for")
+    };
+    assert_eq!(agent.explain().elapsed, Duration::from_secs(3));
+    assert!(next > Instant::from_millis(3_000));
+}

@@ -215,3 +215,23 @@ fn consent_checks_answered_from_elsewhere_grant_nothing_and_kill_nothing() {
     stage.wait(Duration::from_secs(2));
     assert!(stage.agent.send(stage.now, ComponentId::FIRST, b"x", &mut scratch).is_err());
 }
+
+/// RFC 7675 §5.1: after consent is lost, the same credentials are not used on the flow again.
+#[test]
+fn after_consent_is_lost_the_peer_is_answered_and_not_checked_again() {
+    let mut stage = Stage::new(controlled());
+    let request = stage.request(CONTROLLING, true);
+    stage.receive(PEER, &request);
+    stage.poll();
+    stage.answer_all(PEER);
+    stage.wait(Duration::from_secs(31));
+    assert_eq!(stage.events.last(), Some(&Event::RestartNeeded(Cause::ConsentExpired)));
+    stage.sent.clear();
+    let request = stage.request(CONTROLLING, true);
+    stage.receive(PEER, &request);
+    stage.wait(Duration::from_secs(60));
+    assert_eq!(stage.sent.len(), 1, "one answer, and nothing else");
+    assert!(Message::parse(&stage.sent[0].1).unwrap().xor_mapped_address().is_some());
+    let mut scratch = [0; MAX_TRANSMIT];
+    assert_eq!(stage.agent.send(stage.now, ComponentId::FIRST, b"x", &mut scratch), Err(SendError::NoPath));
+}
