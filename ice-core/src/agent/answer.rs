@@ -11,6 +11,9 @@ use crate::wire::{TransactionId, UnknownAttributes};
 /// more memory (RFC 8445 §19.5).
 pub const MAX_PENDING_ANSWERS: usize = 64;
 
+/// No answer to an unauthenticated request is queued behind as many others (RFC 8445 §19.5).
+pub(super) const MAX_STRANGERS_ANSWERS: usize = 16;
+
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Answer {
     pub(super) tuple: Tuple,
@@ -40,6 +43,11 @@ pub(super) struct Answers(VecDeque<Answer>);
 impl Answers {
     pub(super) fn is_full(&self) -> bool {
         self.0.len() >= MAX_PENDING_ANSWERS
+    }
+
+    /// Those who have not proven who they are share a part of the queue, so that they cannot keep the peer out.
+    pub(super) fn is_full_for_strangers(&self) -> bool {
+        self.0.len() >= MAX_STRANGERS_ANSWERS
     }
 
     /// Callers have asked [`Self::is_full`] before they let the request take effect.

@@ -26,7 +26,7 @@ pub struct AgentConfig {
     /// When the agent fails if it has no usable path, counted from its first `now`. `None`: when RFC 8863's
     /// patience (39.5 s from the peer's credentials) has passed and nothing is left to try.
     pub deadline: Option<Duration>,
-    /// Our credentials; drawn from the seed if not given (4 + 18 characters of 6 bits).
+    /// Our credentials; drawn from the seed if not given (4 and 24 characters of 6 bits each).
     pub credentials: Option<Credentials>,
     /// Decides who yields when both sides want the same role (RFC 8445 §5.2); drawn from the seed if not given.
     pub tie_breaker: Option<u64>,

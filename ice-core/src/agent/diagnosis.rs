@@ -6,6 +6,7 @@ use core::fmt;
 use smallvec::SmallVec;
 
 use crate::check::Role;
+use crate::trace::CheckFailure;
 
 /// Why there is no path, or no better one. Each has a line of text in its `Display`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -24,10 +25,16 @@ pub enum Cause {
     NothingToPair,
     /// Credentials do not fit: signalling mixed up?
     Authentication {
-        /// Requests that came for another user or with another password.
+        /// Requests that came for us with another password than ours.
         rejected: u32,
         /// How often the peer said that ours are wrong (such an answer cannot be authenticated).
         refused: u32,
+    },
+    /// Requests came for another user: an old session of the peer on a port that is used again, or descriptions that
+    /// signalling has mixed up.
+    OtherUser {
+        /// How many.
+        requests: u32,
     },
     /// The peer's checks arrive and are answered; none of ours gets an answer.
     OneWay {
@@ -83,6 +90,19 @@ pub enum MappingKnowledge {
     Unknown,
 }
 
+impl From<CheckFailure> for Cause {
+    /// Why a pair that was valid is not any more, as a cause.
+    fn from(failure: CheckFailure) -> Self {
+        match failure {
+            CheckFailure::ConsentLost => Self::ConsentExpired,
+            CheckFailure::ConsentRevoked => Self::ConsentRevoked,
+            CheckFailure::Refused(code) => Self::Refused { code },
+            CheckFailure::Asymmetric => Self::Asymmetric { answers: 1 },
+            _ => Self::NominationUnanswered,
+        }
+    }
+}
+
 impl fmt::Display for Cause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -97,10 +117,13 @@ impl fmt::Display for Cause {
                 f.write_str("authentication failed: ")?;
                 match (rejected, refused) {
                     (0, n) => write!(f, "the peer refused our credentials {n} times")?,
-                    (n, 0) => write!(f, "{n} requests came with a wrong username or password")?,
+                    (n, 0) => write!(f, "{n} requests came with a wrong password")?,
                     (n, m) => write!(f, "{n} requests came with wrong credentials and ours were refused {m} times")?,
                 }
                 f.write_str("; is signalling mixed up?")
+            }
+            Self::OtherUser { requests } => {
+                write!(f, "{requests} requests came for another user: an old session, or is signalling mixed up?")
             }
             Self::OneWay { requests_received, requests_sent } => write!(
                 f,
@@ -145,11 +168,14 @@ pub(super) struct Evidence {
     pub(super) responses_received: u32,
     pub(super) requests_received: u32,
     pub(super) rejected: u32,
+    pub(super) strangers: u32,
     pub(super) refused_credentials: u32,
     pub(super) asymmetric: u32,
     pub(super) refused: Option<u16>,
     pub(super) send_failures: u32,
     pub(super) has_valid: bool,
+    pub(super) is_nominating: bool,
+    pub(super) lost: Option<CheckFailure>,
     pub(super) has_selected: bool,
 }
 
@@ -161,11 +187,17 @@ pub(super) fn diagnose(seen: &Evidence) -> Causes {
     if seen.has_selected {
         return causes;
     }
+    if let Some(why) = seen.lost {
+        causes.push(why.into());
+        return causes;
+    }
     if seen.has_valid {
-        causes.push(match seen.role {
-            Role::Controlling => Cause::NominationUnanswered,
-            Role::Controlled => Cause::NotNominated,
-        });
+        match seen.role {
+            Role::Controlling if seen.is_nominating => causes.push(Cause::NominationUnanswered),
+            // It still hopes for a better pair: that is no trouble.
+            Role::Controlling => {}
+            Role::Controlled => causes.push(Cause::NotNominated),
+        }
         return causes;
     }
     if seen.local_candidates == 0 {
@@ -191,14 +223,17 @@ pub(super) fn diagnose(seen: &Evidence) -> Causes {
         let Evidence { requests_sent, requests_received, .. } = *seen;
         if requests_received > 0 {
             causes.push(Cause::OneWay { requests_received, requests_sent });
-        } else if causes.is_empty() {
-            // Only when nothing says more: this is what is left when all was tried and nothing was heard.
+        } else if seen.asymmetric == 0 && seen.refused.is_none() {
             causes.push(Cause::NothingThrough {
                 requests_sent,
                 relay: false,
                 mapping: MappingKnowledge::Unknown,
             });
         }
+    }
+    // An old session's traffic on a reused port looks the same: it comes after what is certain.
+    if seen.strangers > 0 {
+        causes.push(Cause::OtherUser { requests: seen.strangers });
     }
     if seen.untried > 0 {
         causes.push(Cause::PairLimit { untried: seen.untried });
@@ -226,11 +261,14 @@ mod tests {
         responses_received: 0,
         requests_received: 0,
         rejected: 0,
+        strangers: 0,
         refused_credentials: 0,
         asymmetric: 0,
         refused: None,
         send_failures: 0,
         has_valid: false,
+        is_nominating: false,
+        lost: None,
         has_selected: false,
     };
 
@@ -239,10 +277,13 @@ mod tests {
         let nothing_through =
             Cause::NothingThrough { requests_sent: 4, relay: false, mapping: MappingKnowledge::Unknown };
         let unsent = Evidence { requests_sent: 0, pairs: 0, remote_candidates: 0, ..SEEN };
-        let table: [(Evidence, &[Cause]); 14] = [
+        let table: [(Evidence, &[Cause]); 17] = [
             (SEEN, &[nothing_through]),
             (Evidence { has_selected: true, ..SEEN }, &[]),
-            (Evidence { has_valid: true, ..SEEN }, &[Cause::NominationUnanswered]),
+            (Evidence { has_valid: true, ..SEEN }, &[]),
+            (Evidence { has_valid: true, is_nominating: true, ..SEEN }, &[Cause::NominationUnanswered]),
+            (Evidence { lost: Some(CheckFailure::ConsentLost), ..SEEN }, &[Cause::ConsentExpired]),
+            (Evidence { strangers: 2, ..SEEN }, &[nothing_through, Cause::OtherUser { requests: 2 }]),
             (Evidence { has_valid: true, role: Role::Controlled, ..SEEN }, &[Cause::NotNominated]),
             (
                 Evidence { local_candidates: 0, requests_sent: 0, pairs: 0, ..SEEN },
@@ -253,7 +294,10 @@ mod tests {
             (Evidence { end_of_candidates: true, ..unsent }, &[Cause::NoRemoteCandidates { ended: true }]),
             (Evidence { names: 2, ..unsent }, &[Cause::NothingToPair]),
             (Evidence { remote_candidates: 1, ..unsent }, &[Cause::NothingToPair]),
-            (Evidence { rejected: 3, ..SEEN }, &[Cause::Authentication { rejected: 3, refused: 0 }]),
+            (
+                Evidence { rejected: 3, ..SEEN },
+                &[Cause::Authentication { rejected: 3, refused: 0 }, nothing_through],
+            ),
             (
                 Evidence { requests_received: 5, ..SEEN },
                 &[Cause::OneWay { requests_received: 5, requests_sent: 4 }],

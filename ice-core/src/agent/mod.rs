@@ -16,11 +16,14 @@ mod watch;
 
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
+use alloc::vec::Vec;
 use core::fmt;
 use core::net::SocketAddr;
 
 use crate::base::{ComponentId, Instant, PairId, Random, Tuple};
-use crate::candidate::{AddedRemote, Address, Candidate, Candidates, NewRemote, Transport};
+use crate::candidate::{
+    AddedRemote, Address, Candidate, Candidates, MAX_REMOTE_CANDIDATES, NewRemote, Transport,
+};
 use crate::check::{self, CheckConfig, Checks, Role};
 use crate::gather::{Gatherer, Socket, SocketError};
 use crate::path::{Flow, Outlet, Paths};
@@ -60,6 +63,9 @@ pub struct Agent {
     events: VecDeque<Event>,
     watch: Watch,
     hints: Hints,
+    /// Candidates that say which credentials they belong to, and came before these. At most
+    /// `MAX_REMOTE_CANDIDATES`.
+    early: Vec<Candidate>,
 }
 
 /// The peer's credentials, ready for use.
@@ -78,8 +84,10 @@ enum Life {
 /// What was seen and proves nothing, because it could not be authenticated. It is only ever told in a diagnosis.
 #[derive(Clone, Copy, Debug, Default)]
 struct Hints {
-    /// Requests with wrong credentials.
+    /// Requests for us with a wrong password.
     rejected: u32,
+    /// Requests for somebody else.
+    strangers: u32,
     /// Error responses that say that ours are wrong.
     refused_credentials: u32,
     /// Candidates whose address is a name.
@@ -127,6 +135,7 @@ impl Agent {
             events: VecDeque::new(),
             watch: Watch::new(config.deadline),
             hints: Hints::default(),
+            early: Vec::new(),
         })
     }
 
@@ -212,6 +221,10 @@ impl Agent {
         let key = IntegrityKey::short_term(credentials.password());
         self.remote = Some(Remote { credentials, key });
         self.watch.on_remote_credentials(self.now);
+        for candidate in core::mem::take(&mut self.early) {
+            // One of another generation is of no use, and nobody is there to be told.
+            let _ = self.add_remote_candidate(now, &candidate);
+        }
         Ok(())
     }
 
@@ -234,10 +247,16 @@ impl Agent {
         if candidate.transport != Transport::Udp {
             return Err(RemoteError::UnsupportedTransport);
         }
-        if let (Some(ufrag), Some(remote)) = (candidate.extensions.ufrag(), &self.remote)
-            && ufrag != remote.credentials.ufrag()
-        {
-            return Err(RemoteError::OtherGeneration);
+        match (candidate.extensions.ufrag(), &self.remote) {
+            (Some(ufrag), Some(remote)) if ufrag != remote.credentials.ufrag() => {
+                return Err(RemoteError::OtherGeneration);
+            }
+            (Some(_), None) if self.early.len() >= MAX_REMOTE_CANDIDATES => return Err(RemoteError::TooMany),
+            (Some(_), None) => {
+                self.early.push(candidate.clone());
+                return Ok(());
+            }
+            _ => {}
         }
         let address = match &candidate.address {
             Address::Ip(address) => *address,
@@ -269,7 +288,8 @@ impl Agent {
         Ok(())
     }
 
-    /// The peer will signal no more candidates (RFC 8838 §8.2). Without this, patience stands in for it (RFC 8863 §5).
+    /// The peer will signal no more candidates (RFC 8838 §8.2). It does not shorten the agent's patience, because checks
+    /// may still show candidates that were never signalled (RFC 8863 §5); a report tells whether it came.
     pub fn end_of_remote_candidates(&mut self, now: Instant) {
         self.advance(now);
         self.watch.on_end_of_candidates();
@@ -390,7 +410,7 @@ impl Agent {
             role: self.checks.role(),
             local_candidates: self.candidates.locals().len(),
             has_remote_credentials: self.remote.is_some(),
-            remote_candidates: self.candidates.remotes().len(),
+            remote_candidates: self.candidates.remotes().len() + self.early.len(),
             end_of_candidates: self.watch.end_of_candidates(),
             names: self.hints.names,
             pairs: self.checks.pairs().count() + self.checks.reserved(),
@@ -399,11 +419,14 @@ impl Agent {
             responses_received: tally.responses_received,
             requests_received: tally.requests_received,
             rejected: self.hints.rejected,
+            strangers: self.hints.strangers,
             refused_credentials: self.hints.refused_credentials,
             asymmetric: tally.asymmetric,
             refused: tally.refused,
             send_failures: self.hints.send_failures,
             has_valid: matches!(self.paths.outlet(self.now, component), Some(Outlet::Open(_))),
+            is_nominating: self.checks.is_nominating(),
+            lost: self.checks.lost(component),
             has_selected: self.checks.selected(component).is_some(),
         }
     }

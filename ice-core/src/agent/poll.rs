@@ -6,6 +6,7 @@ use crate::base::{Instant, PairId, Tuple};
 use crate::candidate::peer_reflexive_priority;
 use crate::check;
 use crate::path::{self, Loss};
+use crate::trace::CheckFailure;
 use crate::transaction::BindingRequest;
 
 impl Agent {
@@ -67,13 +68,14 @@ impl Agent {
         if let Some(request) = checks.poll_request(&mut cx) {
             return Some(request);
         }
-        let due = self.paths.poll_request(self.now, &mut self.random, &mut self.tracer)?;
+        let claim = self.checks.claim();
+        let due = self.paths.poll_request(self.now, claim, &mut self.random, &mut self.tracer)?;
         let local = self.checks.pair(due.pair).and_then(|p| self.candidates.local(p.local))?;
         Some(BindingRequest {
             tuple: due.tuple,
             id: due.id,
             priority: peer_reflexive_priority(local.local_preference, local.component.component),
-            claim: self.checks.claim(),
+            claim,
             use_candidate: false,
         })
     }
@@ -112,6 +114,19 @@ impl Agent {
                     self.tell(pair, Event::PathSelected);
                 }
             }
+            check::Effect::Nominated(pair) => {
+                if let Some(flow) = self.flow_of(pair) {
+                    self.paths.on_nominated(self.now, flow, &mut self.random);
+                }
+            }
+            check::Effect::Unselected(pair) => {
+                let why = self.checks.pair(pair).and_then(|p| self.checks.lost(p.component));
+                self.events.extend(why.map(|why| Event::RestartNeeded(why.into())));
+            }
+            check::Effect::Revalued => {
+                let checks = &self.checks;
+                self.paths.on_revalued(|pair| checks.pair(pair)?.valid().map(|v| v.priority));
+            }
             check::Effect::Invalid(pair) => self.paths.on_invalid(self.now, pair),
             check::Effect::RoleSwitched(role) => self.events.push_back(Event::RoleSwitched(role)),
         }
@@ -126,12 +141,12 @@ impl Agent {
             path::Effect::Degraded(pair) => self.tell(pair, Event::PathDegraded),
             path::Effect::Recovered(pair) => self.tell(pair, Event::PathRecovered),
             path::Effect::Lost { pair, why } => {
-                self.tell(pair, |path| Event::PathLost { path, cause: cause_of(why) });
+                let cause = Cause::from(failure_of(why));
+                self.tell(pair, |path| Event::PathLost { path, cause });
             }
-            path::Effect::RestartNeeded { why } => self.events.push_back(Event::RestartNeeded(cause_of(why))),
-            path::Effect::ConsentEnded(pair) => {
+            path::Effect::ConsentEnded { pair, why } => {
                 let (checks, mut cx) = self.checks_and_context();
-                checks.on_consent_lost(&mut cx, pair);
+                checks.on_consent_lost(&mut cx, pair, failure_of(why));
             }
         }
     }
@@ -143,10 +158,10 @@ impl Agent {
     }
 }
 
-fn cause_of(loss: Loss) -> Cause {
+fn failure_of(loss: Loss) -> CheckFailure {
     match loss {
-        Loss::Expired => Cause::ConsentExpired,
-        Loss::Revoked => Cause::ConsentRevoked,
-        Loss::Withdrawn => Cause::NominationUnanswered,
+        Loss::Expired => CheckFailure::ConsentLost,
+        Loss::Revoked => CheckFailure::ConsentRevoked,
+        Loss::Withdrawn => CheckFailure::NominationUnanswered,
     }
 }

@@ -67,7 +67,8 @@ impl Agent {
                 _ => AnswerKind::Unauthenticated,
             };
             // No reply is larger than its request for the unauthenticated: these are 52 and 56 bytes at the most.
-            if message.bytes().len() >= MIN_ANSWERED_UNAUTHENTICATED {
+            if message.bytes().len() >= MIN_ANSWERED_UNAUTHENTICATED && !self.answers.is_full_for_strangers()
+            {
                 self.answers.push(answer(kind));
             }
             return Err(reason);
@@ -113,15 +114,15 @@ impl Agent {
         if !message.has_integrity() {
             return Err(DropReason::NoCredentials);
         }
-        let reason = if ours != self.credentials.ufrag() {
-            DropReason::WrongUsername
-        } else if message.verify(&self.local_key).is_err() {
-            DropReason::WrongPassword
-        } else {
-            return Ok(());
-        };
-        self.hints.rejected = self.hints.rejected.saturating_add(1);
-        Err(reason)
+        if ours != self.credentials.ufrag() {
+            self.hints.strangers = self.hints.strangers.saturating_add(1);
+            return Err(DropReason::WrongUsername);
+        }
+        if message.verify(&self.local_key).is_err() {
+            self.hints.rejected = self.hints.rejected.saturating_add(1);
+            return Err(DropReason::WrongPassword);
+        }
+        Ok(())
     }
 
     fn on_response(&mut self, tuple: Tuple, message: &Message<'_>) -> Result<(), DropReason> {
@@ -139,8 +140,9 @@ impl Agent {
             }
             return Err(DropReason::UnauthenticatedResponse);
         }
-        // RFC 8489 §6.3.4: a response that cannot be understood is not an answer.
+        // RFC 8489 §6.3.3: a response that cannot be understood ends its transaction in failure.
         if !message.unknown_required().is_empty() {
+            self.on_error(tuple, message, of_check, ErrorCode::UNKNOWN_ATTRIBUTE.code());
             return Err(DropReason::UnknownAttributes);
         }
         let error = message.error_code().map(ErrorCode::code);
@@ -175,6 +177,11 @@ impl Agent {
             checks.on_error(&mut cx, id, tuple, code);
         } else if code == ErrorCode::FORBIDDEN.code() {
             self.paths.on_revoked(self.now, id, tuple, &mut self.tracer);
+        } else if code == ErrorCode::ROLE_CONFLICT.code()
+            && let Some((pair, claim)) = self.paths.on_conflict(id, tuple)
+        {
+            let (checks, mut cx) = self.checks_and_context();
+            checks.on_consent_conflict(&mut cx, pair, claim);
         }
     }
 }

@@ -122,12 +122,11 @@ impl Agent {
 
     /// A pair was selected: from here on the paths have their own events.
     fn is_connected(&self) -> bool {
-        self.components.iter().all(|&c| self.checks.selected(c).is_some())
+        self.components.iter().all(|&c| self.checks.is_concluded(c))
     }
 
     /// The application's deadline decides if there is one. Without it, RFC 8863 §4: not before patience has passed,
-    /// and not while something may still come of the checks. Patience also stands in for an end-of-candidates that
-    /// never came (§5).
+    /// and not while something may still come of the checks.
     fn gives_up_at(&self) -> Option<Instant> {
         if self.components.iter().all(|&c| self.path(c).is_some()) {
             return None;

@@ -20,6 +20,7 @@ pub use preference::LocalPreferences;
 pub use priority::{pair_priority, peer_reflexive_priority, priority};
 pub use signalled::{Address, Candidate, CandidateType, Transport};
 pub use table::{
-    AddedLocal, AddedRemote, Candidates, LocalCandidate, LocalId, MAX_LOCAL_CANDIDATES, MAX_PEER_REFLEXIVE,
-    MAX_REMOTE_CANDIDATES, NewLocal, NewRemote, Origin, RemoteCandidate, RemoteId,
+    AddedLocal, AddedRemote, Candidates, LocalCandidate, LocalId, MAX_LOCAL_CANDIDATES,
+    MAX_LOCAL_PEER_REFLEXIVE, MAX_PEER_REFLEXIVE, MAX_REMOTE_CANDIDATES, NewLocal, NewRemote, Origin,
+    RemoteCandidate, RemoteId,
 };

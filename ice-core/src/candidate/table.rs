@@ -13,6 +13,10 @@ use crate::base::{ComponentId, SocketId};
 /// one more for each server; this leaves room for a well-equipped host and bounds the pairs.
 pub const MAX_LOCAL_CANDIDATES: usize = 64;
 
+/// How many peer-reflexive candidates of ours are kept besides: a peer can show us another address in each answer
+/// (RFC 8445 §7.2.5.3.1), and must not take the place of what we gather.
+pub const MAX_LOCAL_PEER_REFLEXIVE: usize = 16;
+
 /// How many signalled remote candidates are kept (RFC 8445 §19.5.1: an agent may limit those it accepts).
 pub const MAX_REMOTE_CANDIDATES: usize = 128;
 
@@ -177,7 +181,12 @@ impl Candidates {
         if let Some(existing) = self.locals.iter().find(same) {
             return AddedLocal::Redundant(existing.id);
         }
-        if self.locals.len() >= MAX_LOCAL_CANDIDATES {
+        let learned = self.locals.iter().filter(|it| it.kind == CandidateType::PeerReflexive).count();
+        let is_full = match kind {
+            CandidateType::PeerReflexive => learned >= MAX_LOCAL_PEER_REFLEXIVE,
+            _ => self.locals.len() - learned >= MAX_LOCAL_CANDIDATES,
+        };
+        if is_full {
             return AddedLocal::Full;
         }
         let Some(number) = next_key(&mut self.next_local) else {

@@ -5,10 +5,12 @@ use alloc::vec::Vec;
 use core::net::IpAddr;
 
 use super::pair::{Pair, PairState, priority};
-use super::reserve::Reserve;
+use super::reserve::{Reserve, Turn};
 use super::role::Role;
 use crate::base::{ComponentId, Instant, PairId};
-use crate::candidate::{CandidateType, Candidates, LocalCandidate, LocalId, RemoteCandidate, RemoteId};
+use crate::candidate::{
+    CandidateType, Candidates, LocalCandidate, LocalId, Origin, RemoteCandidate, RemoteId,
+};
 use crate::trace::{TraceEvent, Tracer};
 
 /// How many pairs are checked (RFC 8445 §6.1.2.5, §19.5.1).
@@ -47,6 +49,8 @@ pub(crate) struct Checklist {
     untried: u32,
     /// How many pairs were aimed at each remote address so far.
     aimed: Vec<(IpAddr, u16)>,
+    /// Pairs that were displaced while a check was out; their requests are to be forgotten.
+    displaced: bool,
 }
 
 /// Why a pair is formed, which decides what it may displace.
@@ -69,6 +73,7 @@ impl Checklist {
             next_id: 0,
             untried: 0,
             aimed: Vec::new(),
+            displaced: false,
         }
     }
 
@@ -125,14 +130,22 @@ impl Checklist {
             return Some(id);
         }
         let known = self.reserve.remove(local.id, remote.id);
-        if occasion == Occasion::Signalled && !known && !self.may_aim_at(remote.address.ip()) {
+        let pair = Pair::new(PairId(self.next_id), local, remote, role);
+        let is_new = occasion == Occasion::Signalled && !known;
+        if is_new && !self.may_aim_at(remote.address.ip()) && !self.aim_better(&pair) {
             self.untried = self.untried.saturating_add(1);
             return None;
         }
-        let pair = Pair::new(PairId(self.next_id), local, remote, role);
-        if self.is_full() && !self.make_room(occasion, role, pair.priority, candidates) {
-            self.put_off(local.id, remote.id, role, candidates);
+        if self.is_full() && !self.make_room(occasion, &pair, role, candidates) {
+            // One on which the peer was heard is never put off: what displaces nothing now would wait for ever.
+            if occasion != Occasion::Triggered {
+                self.put_off(local.id, remote.id, role, candidates);
+            }
             return None;
+        }
+        if occasion == Occasion::Triggered && !known && remote.origin == Origin::Signalled {
+            // It was left out before, and is tried after all.
+            self.untried = self.untried.saturating_sub(1);
         }
         self.next_id = self.next_id.saturating_add(1);
         let id = pair.id;
@@ -159,31 +172,19 @@ impl Checklist {
         self.pairs.retain(|p| !doomed(p));
     }
 
-    /// The remote candidate of these pairs is known better than before.
-    pub(crate) fn on_remote_upgraded(
-        &mut self,
-        remote: &RemoteCandidate,
-        role: Role,
-        candidates: &Candidates,
-    ) {
-        for pair in self.pairs.iter_mut().filter(|p| p.remote == remote.id) {
-            if let Some(local) = candidates.local(pair.local) {
-                pair.on_remote_upgraded(local, remote, role);
-            }
+    /// Values everything anew: the role has changed (RFC 8445 §7.3.1.1), or a remote candidate is known better than
+    /// before (RFC 8838 §11.4).
+    pub(crate) fn revalue(&mut self, role: Role, candidates: &Candidates) {
+        for pair in &mut self.pairs {
+            pair.revalue(role, candidates);
         }
-        self.sort();
+        self.pairs.sort_by_key(|p| core::cmp::Reverse(p.priority));
+        self.reserve.sort_by_key(|local, remote| of(candidates, local, remote, role));
     }
 
-    /// Priorities depend on the role (RFC 8445 §7.3.1.1).
-    pub(crate) fn on_role_switched(&mut self, role: Role, candidates: &Candidates) {
-        for pair in &mut self.pairs {
-            pair.priority = of(candidates, pair.local, pair.remote, role);
-            if let PairState::Succeeded(valid) = &mut pair.state {
-                valid.priority = of(candidates, valid.local, pair.remote, role);
-            }
-        }
-        self.sort();
-        self.reserve.sort_by_key(|local, remote| of(candidates, local, remote, role));
+    /// Whether pairs with a check out were displaced since this was asked last.
+    pub(crate) fn take_displaced(&mut self) -> bool {
+        core::mem::take(&mut self.displaced)
     }
 
     /// Takes back everything of a component that was never tried: another pair was selected.
@@ -192,11 +193,8 @@ impl Checklist {
         self.reserve.retain(|local| candidates.local(local).is_none_or(|l| l.component != component));
     }
 
-    fn sort(&mut self) {
-        self.pairs.sort_by_key(|p| core::cmp::Reverse(p.priority));
-    }
-
-    fn capacity(&self) -> usize {
+    /// How many pairs the list holds at the most.
+    pub(crate) fn capacity(&self) -> usize {
         usize::from(match self.reach {
             Reach::Pairs(limit) => limit,
             Reach::Wide => DEFAULT_PAIRS,
@@ -218,24 +216,70 @@ impl Checklist {
         }
     }
 
-    /// RFC 8838 §10: failed pairs go first, then one of lower priority that was not checked yet. A pair
-    /// on which the peer was heard is worth more than any that was not.
-    fn make_room(&mut self, occasion: Occasion, role: Role, newcomer: u64, candidates: &Candidates) -> bool {
-        if let Some(index) = self.pairs.iter().rposition(|p| matches!(p.state, PairState::Failed(_))) {
+    /// A remote address has its share of pairs: one of lower priority that was not checked yet gives up its place.
+    fn aim_better(&mut self, newcomer: &Pair) -> bool {
+        let address = newcomer.tuple.remote.ip();
+        let expendable = |p: &Pair| {
+            p.tuple.remote.ip() == address
+                && p.is_waiting_or_frozen()
+                && !p.was_heard()
+                && p.priority < newcomer.priority
+        };
+        let Some(index) = self.pairs.iter().rposition(expendable) else { return false };
+        self.pairs.remove(index);
+        self.untried = self.untried.saturating_add(1);
+        true
+    }
+
+    /// RFC 8838 §10: failed pairs go first, then one of lower priority that was not checked yet. For a pair on which
+    /// the peer was heard any that was not checked goes, then the one whose check has been out longest. One on which
+    /// the peer was heard never goes.
+    fn make_room(
+        &mut self,
+        occasion: Occasion,
+        newcomer: &Pair,
+        role: Role,
+        candidates: &Candidates,
+    ) -> bool {
+        // RFC 7675 §5.1: a flow that has lost consent stays known, so that it is not checked again.
+        let is_failed = |p: &Pair| matches!(p.state, PairState::Failed(_)) && !p.is_spent();
+        if let Some(index) = self.pairs.iter().rposition(is_failed) {
             self.pairs.remove(index);
             return true;
         }
-        let lowest =
-            self.pairs.iter().rposition(|p| p.is_waiting_or_frozen() && p.stats.requests_received == 0);
-        let Some(index) = lowest else { return false };
-        match self.pairs.get(index) {
-            Some(pair) if occasion == Occasion::Triggered || pair.priority < newcomer => {
-                let removed = self.pairs.remove(index);
-                self.put_off(removed.local, removed.remote, role, candidates);
-                true
+        let heard = occasion == Occasion::Triggered;
+        let is_idle = |p: &Pair| p.is_waiting_or_frozen() && !p.was_heard();
+        if let Some(index) = self.pairs.iter().rposition(is_idle) {
+            if !heard && self.pairs.get(index).is_none_or(|p| p.priority >= newcomer.priority) {
+                return false;
             }
-            _ => false,
+            let removed = self.pairs.remove(index);
+            self.put_off(removed.local, removed.remote, role, candidates);
+            return true;
         }
+        heard && self.displace_longest_unanswered()
+    }
+
+    /// The pair that has waited longest for an answer, and on which nothing was heard.
+    pub(crate) fn longest_unanswered(&self) -> Option<(Instant, PairId)> {
+        let silent = self.pairs.iter().filter(|p| !p.was_heard());
+        let in_progress = silent.filter_map(|p| match p.state {
+            PairState::InProgress { since } => Some((since, p.id)),
+            _ => None,
+        });
+        in_progress.min()
+    }
+
+    /// Takes that pair out; under `Reach::Wide` it may have another turn.
+    pub(crate) fn displace_longest_unanswered(&mut self) -> bool {
+        let Some((_, id)) = self.longest_unanswered() else { return false };
+        let Some(index) = self.pairs.iter().position(|p| p.id == id) else { return false };
+        let pair = self.pairs.remove(index);
+        if self.reach == Reach::Wide && pair.turn == Turn::First {
+            self.reserve.park(pair.local, pair.remote);
+        }
+        self.displaced = true;
+        true
     }
 
     /// There is no room for this pair now.

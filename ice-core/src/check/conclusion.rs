@@ -23,6 +23,10 @@ pub(super) enum Conclusion {
     Selected {
         pair: PairId,
     },
+    /// The selected pair is gone and none takes its place: only a restart helps (RFC 8445 §8.1.1).
+    Lost {
+        why: CheckFailure,
+    },
 }
 
 /// How long an unanswered nomination is repeated while another valid pair stands by: some twenty requests.
@@ -37,8 +41,25 @@ impl Checks {
         })
     }
 
-    pub(super) fn is_selected(&self, component: ComponentId) -> bool {
-        self.selected(component).is_some()
+    /// Whether a pair of the component was ever selected: then its checks are over.
+    pub(crate) fn is_concluded(&self, component: ComponentId) -> bool {
+        let over = |c: &Conclusion| matches!(c, Conclusion::Selected { .. } | Conclusion::Lost { .. });
+        self.components.iter().any(|c| c.component == component && over(&c.conclusion))
+    }
+
+    /// Why the component's selected pair was lost, if it was.
+    pub(crate) fn lost(&self, component: ComponentId) -> Option<CheckFailure> {
+        self.components.iter().find(|c| c.component == component).and_then(|c| match c.conclusion {
+            Conclusion::Lost { why } => Some(why),
+            _ => None,
+        })
+    }
+
+    /// Whether a check of this pair carries USE-CANDIDATE: while we nominate it, and ever after. The latter
+    /// matters when we have become controlling with a pair selected, and the peer may not have it.
+    pub(super) fn is_nominated_by_us(&self, id: PairId) -> bool {
+        let selected = || self.list.get(id).and_then(|p| self.selected(p.component)) == Some(id);
+        self.role == Role::Controlling && (self.nominating().any(|n| n == id) || selected())
     }
 
     /// The pairs whose nomination is under way.
@@ -76,7 +97,7 @@ impl Checks {
         }
         let deadline = |c: &super::ComponentChecks| match c.conclusion {
             Conclusion::Nominating { since, .. } => Some(since + self.nomination_patience(c.component)),
-            Conclusion::Selected { .. } => None,
+            Conclusion::Selected { .. } | Conclusion::Lost { .. } => None,
             Conclusion::Open => match self.decision(c.component, now)? {
                 (_, Decision::Nominate) => Some(now),
                 (_, Decision::WaitUntil(until)) => Some(until),
@@ -118,17 +139,23 @@ impl Checks {
         if pair.nomination != PairNomination::Done {
             pair.nomination = PairNomination::Done;
             cx.tracer.emit(cx.now, TraceEvent::Nominated { pair: id });
+            self.effects.push_back(Effect::Nominated(id));
         }
+        self.select_best(cx, component);
+    }
+
+    /// Selects the nominated pair of the highest priority; whether there is one.
+    pub(super) fn select_best(&mut self, cx: &mut Context<'_>, component: ComponentId) -> bool {
         let nominated =
             self.list.iter().filter(|p| p.component == component && p.nomination == PairNomination::Done);
         let best = nominated
             .filter_map(|p| p.valid().map(|v| (v.priority, p.id)))
             .max_by_key(|(priority, _)| *priority);
-        if let Some((_, best)) = best
-            && self.selected(component) != Some(best)
-        {
+        let Some((_, best)) = best else { return false };
+        if self.selected(component) != Some(best) {
             self.select(cx, component, best);
         }
+        true
     }
 
     /// RFC 8445 §8.1.2: what was not checked yet goes; what is out is not sent again.
@@ -148,20 +175,31 @@ impl Checks {
     }
 
     /// A pair of this component failed: it cannot be the one that is nominated or selected.
-    pub(super) fn on_pair_lost(&mut self, component: ComponentId, id: PairId) {
-        let lost = |c: &super::ComponentChecks| match c.conclusion {
-            Conclusion::Nominating { pair, .. } => pair == id,
-            _ => false,
-        };
-        if self.components.iter().any(|c| c.component == component && lost(c)) {
-            self.conclude_with(component, Conclusion::Open);
+    pub(super) fn on_pair_lost(
+        &mut self,
+        cx: &mut Context<'_>,
+        component: ComponentId,
+        id: PairId,
+        why: CheckFailure,
+    ) {
+        let of = self.components.iter().find(|c| c.component == component);
+        match of.map(|c| c.conclusion) {
+            Some(Conclusion::Nominating { pair, .. }) if pair == id => {
+                self.conclude_with(component, Conclusion::Open);
+            }
+            // A peer that nominated several pairs has chosen all of them: the next best takes over.
+            Some(Conclusion::Selected { pair }) if pair == id && !self.select_best(cx, component) => {
+                self.conclude_with(component, Conclusion::Lost { why });
+                self.effects.push_back(Effect::Unselected(id));
+            }
+            _ => {}
         }
     }
 
     /// RFC 8445 §7.3.1.1: priorities change with the role, and only the controlling side nominates.
     pub(super) fn switch_role(&mut self, cx: &mut Context<'_>) {
         self.role = self.role.opposite();
-        self.list.on_role_switched(self.role, cx.candidates);
+        self.revalue(cx);
         for pair in self.list.iter_mut().filter(|p| p.nomination == PairNomination::Wanted) {
             pair.nomination = PairNomination::None;
         }
@@ -169,8 +207,20 @@ impl Checks {
         {
             of.conclusion = Conclusion::Open;
         }
+        // Whoever was to nominate before may not have come to it: we do, if there is something to tell.
+        let selected: smallvec::SmallVec<[PairId; 1]> =
+            self.components.iter().filter_map(|c| self.selected(c.component)).collect();
+        if self.role == Role::Controlling {
+            selected.into_iter().for_each(|pair| self.enqueue(pair));
+        }
         cx.tracer.emit(cx.now, TraceEvent::RoleSwitched { controlling: self.role == Role::Controlling });
         self.effects.push_back(Effect::RoleSwitched(self.role));
+    }
+
+    /// Priorities have changed.
+    pub(super) fn revalue(&mut self, cx: &mut Context<'_>) {
+        self.list.revalue(self.role, cx.candidates);
+        self.effects.push_back(Effect::Revalued);
     }
 
     fn conclude_with(&mut self, component: ComponentId, conclusion: Conclusion) {

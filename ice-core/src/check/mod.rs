@@ -60,8 +60,14 @@ pub(crate) enum Effect {
     Valid(PairId),
     /// A pair that was valid is not any more.
     Invalid(PairId),
+    /// The peer, or we, have nominated this valid pair.
+    Nominated(PairId),
     /// This pair carries its component's data from now on.
     Selected(PairId),
+    /// The selected pair is gone, and no other takes its place.
+    Unselected(PairId),
+    /// The priorities of pairs have changed.
+    Revalued,
     /// A conflict was repaired on our side.
     RoleSwitched(Role),
 }
@@ -117,22 +123,22 @@ pub(crate) struct Tally {
     pub(crate) refused: Option<u16>,
 }
 
-/// How many requests are remembered while their answers may come: one for each pair of the list, and the
-/// cancelled ones that triggered and repeated checks leave behind (RFC 8445 §7.3.1.4).
+/// How many requests are remembered at the least while their answers may come: one for each pair of the list, and the
+/// cancelled ones that triggered and repeated checks leave behind (RFC 8445 §7.3.1.4). A longer list remembers two
+/// for each of its pairs.
 pub(crate) const MAX_TRANSACTIONS: usize = 256;
-/// How many checks may stand in the triggered-check queue (RFC 8445 §6.1.4.1); each pair stands there once.
-pub(crate) const MAX_TRIGGERED: usize = 128;
 
 impl Checks {
     pub(crate) fn new(config: CheckConfig, components: &[ComponentId]) -> Self {
+        let list = Checklist::new(config.reach);
         Self {
             role: config.role,
             tie_breaker: config.tie_breaker,
             policy: config.nomination,
             ta: config.ta,
-            list: Checklist::new(config.reach),
             triggered: VecDeque::new(),
-            transactions: Transactions::new(MAX_TRANSACTIONS),
+            transactions: Transactions::new(MAX_TRANSACTIONS.max(2 * list.capacity())),
+            list,
             components: components
                 .iter()
                 .map(|&component| ComponentChecks { component, conclusion: Conclusion::Open })
@@ -210,27 +216,34 @@ impl Checks {
     /// A peer-reflexive candidate was signalled after all: type, priority and foundation change in place,
     /// and what is under way goes on (RFC 8838 §11.4).
     pub(crate) fn on_remote_upgraded(&mut self, cx: &mut Context<'_>, id: RemoteId) {
-        if let Some(remote) = cx.candidates.remote(id) {
-            self.list.on_remote_upgraded(remote, self.role, cx.candidates);
+        self.revalue(cx);
+        for index in 0..self.components.len() {
+            let Some(of) = self.components.get(index) else { break };
+            self.select_best(cx, of.component);
         }
         self.on_remote_candidate(cx, id);
     }
 
     /// Consent to send on this pair has ended.
-    pub(crate) fn on_consent_lost(&mut self, cx: &mut Context<'_>, pair: PairId) {
-        self.fail(cx, pair, CheckFailure::ConsentLost);
+    pub(crate) fn on_consent_lost(&mut self, cx: &mut Context<'_>, pair: PairId, why: CheckFailure) {
+        self.fail(cx, pair, why);
     }
 
     /// Whether anything could still become of the checks: something is out, waits or rests.
     pub(crate) fn has_open_pairs(&self) -> bool {
-        self.list.iter().any(|p| p.is_undecided() || p.valid().is_some()) || !self.list.reserve.is_empty()
+        self.list.iter().any(Pair::is_undecided) || !self.list.reserve.is_empty()
+    }
+
+    /// Whether a nomination of ours is out.
+    pub(crate) fn is_nominating(&self) -> bool {
+        self.nominating().next().is_some()
     }
 
     fn join(&mut self, cx: &mut Context<'_>, local: LocalId, remote: RemoteId) {
         let (Some(ours), Some(theirs)) = (cx.candidates.local(local), cx.candidates.remote(remote)) else {
             return;
         };
-        if !Checklist::fits(ours, theirs) || self.is_selected(ours.component) {
+        if !Checklist::fits(ours, theirs) || self.is_concluded(ours.component) {
             return;
         }
         let known = self.list.find(local, remote).is_some();
@@ -257,7 +270,7 @@ impl Checks {
         if was_valid {
             self.effects.push_back(Effect::Invalid(id));
         }
-        self.on_pair_lost(component, id);
+        self.on_pair_lost(cx, component, id, failure);
     }
 
     fn set_state(&mut self, cx: &mut Context<'_>, id: PairId, state: PairState) {

@@ -5,7 +5,9 @@ use core::time::Duration;
 use super::reserve::Turn;
 use super::role::Role;
 use crate::base::{ComponentId, Instant, PairId, Tuple};
-use crate::candidate::{Foundation, LocalCandidate, LocalId, RemoteCandidate, RemoteId, pair_priority};
+use crate::candidate::{
+    CandidateType, Candidates, Foundation, LocalCandidate, LocalId, RemoteCandidate, RemoteId, pair_priority,
+};
 use crate::trace::{CheckFailure, PairPhase};
 
 #[derive(Clone, Debug)]
@@ -90,15 +92,30 @@ impl Pair {
         }
     }
 
-    /// The remote candidate is known better than before (RFC 8838 §11.4).
-    pub(crate) fn on_remote_upgraded(
-        &mut self,
-        local: &LocalCandidate,
-        remote: &RemoteCandidate,
-        role: Role,
-    ) {
+    /// Takes priorities, foundation and types from what its candidates are now.
+    pub(crate) fn revalue(&mut self, role: Role, candidates: &Candidates) {
+        let (Some(local), Some(remote)) = (candidates.local(self.local), candidates.remote(self.remote))
+        else {
+            return;
+        };
         self.foundation.remote = remote.foundation_key;
         self.priority = priority(role, local.priority, remote.priority);
+        if let PairState::Succeeded(valid) = &mut self.state
+            && let Some(mapped) = candidates.local(valid.local)
+        {
+            valid.priority = priority(role, mapped.priority, remote.priority);
+            valid.relayed = is_relayed(local, remote);
+        }
+    }
+
+    /// Whether its flow has lost consent: RFC 7675 §5.1 forbids to use it again with these credentials.
+    pub(crate) fn is_spent(&self) -> bool {
+        matches!(self.state, PairState::Failed(CheckFailure::ConsentLost | CheckFailure::ConsentRevoked))
+    }
+
+    /// Whether an authenticated request came in on it: then it is worth more than any that is only hoped for.
+    pub(crate) fn was_heard(&self) -> bool {
+        self.stats.requests_received > 0
     }
 
     pub(crate) fn valid(&self) -> Option<Valid> {
@@ -127,6 +144,11 @@ impl Pair {
             PairState::Failed(failure) => PairPhase::Failed(failure),
         }
     }
+}
+
+/// Whether either end is a relay.
+pub(crate) fn is_relayed(local: &LocalCandidate, remote: &RemoteCandidate) -> bool {
+    local.kind == CandidateType::Relayed || remote.kind == CandidateType::Relayed
 }
 
 /// RFC 8445 §6.1.2.3, from our side.

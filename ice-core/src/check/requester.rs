@@ -1,12 +1,12 @@
 //! Answers to our checks (RFC 8445 §7.2.5). Only authenticated ones get here.
 
-use super::pair::{Pair, PairNomination, PairState, Valid, priority};
+use super::pair::{Pair, PairNomination, PairState, Valid, is_relayed, priority};
 use super::{CheckRequest, Checks, Context, Effect};
 use crate::base::{PairId, Tuple};
 use crate::candidate::{AddedLocal, CandidateType, LocalId, NewLocal};
 use crate::trace::{CheckFailure, TraceEvent};
 use crate::transaction::Transaction;
-use crate::wire::{ErrorCode, TransactionId};
+use crate::wire::{ErrorCode, RoleClaim, TransactionId};
 use core::net::SocketAddr;
 
 impl Checks {
@@ -70,6 +70,11 @@ impl Checks {
             Some(pair) if pair.is_undecided() => self.trigger(cx, request.pair),
             _ => {}
         }
+    }
+
+    /// A consent check, which claims a role as any check does, met a conflict: repaired in the same way.
+    pub(crate) fn on_consent_conflict(&mut self, cx: &mut Context<'_>, pair: PairId, claim: RoleClaim) {
+        self.on_role_conflict(cx, CheckRequest { pair, claim, use_candidate: false });
     }
 
     /// RFC 8445 §7.2.5.2.1: an answer from elsewhere fails the pair.
@@ -155,13 +160,13 @@ impl Checks {
         else {
             return;
         };
-        let base_kind = cx.candidates.local(pair.local).map(|l| l.kind);
         let foundation = pair.foundation;
+        let relayed = cx.candidates.local(pair.local).is_some_and(|base| is_relayed(base, remote));
         let valid = Valid {
             local,
             priority: priority(self.role, mapped.priority, remote.priority),
             rtt: cx.now.since(transaction.schedule.first_sent()),
-            relayed: base_kind == Some(CandidateType::Relayed) || remote.kind == CandidateType::Relayed,
+            relayed,
         };
         self.set_state(cx, id, PairState::Succeeded(valid));
         // What else is out for this pair need not be answered, save its nomination.

@@ -5,10 +5,10 @@ use core::net::SocketAddr;
 use super::checklist::Occasion;
 use super::pair::{PairNomination, PairState};
 use super::role::{Role, Verdict, judge};
-use super::{Checks, Context};
+use super::{Checks, Context, Pair};
 use crate::base::{ComponentId, PairId, Tuple};
-use crate::candidate::{AddedRemote, LocalId, RemoteId};
-use crate::trace::{CheckFailure, TraceEvent};
+use crate::candidate::{AddedRemote, LocalId, Origin, RemoteId};
+use crate::trace::TraceEvent;
 use crate::wire::{RoleClaim, TransactionId};
 
 /// What matters of an authenticated Binding request.
@@ -55,16 +55,15 @@ impl Checks {
             Verdict::NoConflict => {}
         }
         let nominated = request.use_candidate && self.role == Role::Controlled;
+        // RFC 8445 §8.1.2: once a pair is selected, only a nomination can bring in another.
+        let known = cx.candidates.find_remote(request.component, request.tuple.remote).map(|r| r.id);
+        let pair = known.and_then(|remote| self.list.find(request.local, remote));
+        if self.is_concluded(request.component) && !nominated && pair.is_none() {
+            return Accepted::Success;
+        }
         let Some(remote) = self.learn(cx, request.component, request.tuple.remote, request.priority) else {
             return Accepted::SuccessOnly;
         };
-        // RFC 8445 §8.1.2: once a pair is selected, only a nomination can bring in another.
-        if self.is_selected(request.component)
-            && !nominated
-            && self.list.find(request.local, remote).is_none()
-        {
-            return Accepted::Success;
-        }
         let Some(pair) = self.pair_of(cx, request.local, remote) else { return Accepted::SuccessOnly };
         self.on_pair_requested(cx, pair, nominated);
         Accepted::Success
@@ -81,9 +80,11 @@ impl Checks {
         if let Some(known) = cx.candidates.find_remote(component, address) {
             return Some(known.id);
         }
-        let AddedRemote::New(id) = cx.candidates.learn_remote(component, address, priority) else {
-            return None;
-        };
+        let mut added = cx.candidates.learn_remote(component, address, priority);
+        if added == AddedRemote::Full && self.forget_a_dead_source(cx) {
+            added = cx.candidates.learn_remote(component, address, priority);
+        }
+        let AddedRemote::New(id) = added else { return None };
         let learned = cx.candidates.remote(id)?;
         cx.tracer.emit(
             cx.now,
@@ -97,25 +98,39 @@ impl Checks {
         Some(id)
     }
 
+    /// Makes room among the learned candidates: one whose pairs have all failed, or are gone, has had its chance.
+    fn forget_a_dead_source(&mut self, cx: &mut Context<'_>) -> bool {
+        let alive = |p: &Pair| !matches!(p.state, PairState::Failed(_)) || p.is_spent();
+        let learned = cx.candidates.remotes().iter().filter(|r| r.origin == Origin::Learned).map(|r| r.id);
+        let dead = learned.into_iter().find(|&id| !self.list.iter().any(|p| p.remote == id && alive(p)));
+        let Some(dead) = dead else { return false };
+        self.list.remove(|p| p.remote == dead);
+        cx.candidates.remove_remote(dead).is_some()
+    }
+
     fn pair_of(&mut self, cx: &mut Context<'_>, local: LocalId, remote: RemoteId) -> Option<PairId> {
         if let Some(known) = self.list.find(local, remote) {
             return Some(known);
         }
         let both = (cx.candidates.local(local)?, cx.candidates.remote(remote)?);
-        self.list.form(Occasion::Triggered, self.role, both, cx.candidates, (cx.now, &mut *cx.tracer))
+        let formed =
+            self.list.form(Occasion::Triggered, self.role, both, cx.candidates, (cx.now, &mut *cx.tracer));
+        self.forget_displaced();
+        formed
     }
 
     /// RFC 8445 §7.3.1.4 and §7.3.1.5, by the state of the pair.
     fn on_pair_requested(&mut self, cx: &mut Context<'_>, id: PairId, nominated: bool) {
         let Some(pair) = self.list.get_mut(id) else { return };
         pair.stats.requests_received = pair.stats.requests_received.saturating_add(1);
-        let concluded = self.is_selected_pair_component(id);
+        let component = pair.component;
+        let concluded = self.is_concluded(component);
         let Some(pair) = self.list.get_mut(id) else { return };
         match pair.state {
             PairState::Succeeded(_) if nominated => self.on_nominated(cx, id),
             PairState::Succeeded(_) => {}
             // RFC 7675 §5.1: these credentials are spent on this flow.
-            PairState::Failed(CheckFailure::ConsentLost) => {}
+            PairState::Failed(_) if pair.is_spent() => {}
             _ if concluded && !nominated => {}
             _ => {
                 if nominated {
@@ -124,9 +139,5 @@ impl Checks {
                 self.trigger(cx, id);
             }
         }
-    }
-
-    fn is_selected_pair_component(&self, id: PairId) -> bool {
-        self.list.get(id).is_some_and(|p| self.is_selected(p.component))
     }
 }

@@ -80,7 +80,7 @@ impl Checks {
 
     /// RFC 8445 §6.1.4.1: each pair stands in the queue once.
     pub(super) fn enqueue(&mut self, id: PairId) {
-        if !self.triggered.contains(&id) && self.triggered.len() < super::MAX_TRIGGERED {
+        if !self.triggered.contains(&id) {
             self.triggered.push_back(id);
         }
     }
@@ -111,7 +111,11 @@ impl Checks {
         }
         self.unfreeze_if_idle(cx);
         let waiting = self.list.first(|p| p.state == PairState::Waiting);
-        waiting.or_else(|| self.next_of_reserve(cx)).or_else(|| self.to_repeat(cx.now))
+        // What the peer was heard on comes before what is only hoped for.
+        waiting
+            .or_else(|| self.to_repeat(cx.now, Pair::was_heard))
+            .or_else(|| self.next_of_reserve(cx))
+            .or_else(|| self.to_repeat(cx.now, |_| true))
     }
 
     /// RFC 8445 §6.1.4.2 step 2.
@@ -165,32 +169,27 @@ impl Checks {
 
     /// Makes the pair that has waited longest for an answer step back, if others have the better claim.
     fn step_back(&mut self, cx: &mut Context<'_>) -> bool {
-        let Some((since, id)) = self.longest_unanswered() else { return false };
+        let Some((since, _)) = self.list.longest_unanswered() else { return false };
         if cx.now < since + PARK_AFTER || self.list.reserve.is_empty() {
             return false;
         }
-        let Some(pair) = self.list.get(id) else { return false };
-        let (local, remote, turn) = (pair.local, pair.remote, pair.turn);
-        self.transactions.forget(|t| t.pair == id);
-        self.list.remove(|p| p.id == id);
-        if turn == Turn::First {
-            self.list.reserve.park(local, remote);
-        }
-        true
+        let stepped = self.list.displace_longest_unanswered();
+        self.forget_displaced();
+        stepped
     }
 
-    fn longest_unanswered(&self) -> Option<(Instant, PairId)> {
-        let in_progress = self.list.iter().filter_map(|p| match p.state {
-            PairState::InProgress { since } => Some((since, p.id)),
-            _ => None,
-        });
-        in_progress.min()
+    /// Nothing is expected of the requests of pairs that are gone.
+    pub(super) fn forget_displaced(&mut self) {
+        if self.list.take_displaced() {
+            let list = &self.list;
+            self.transactions.forget(|t| list.get(t.pair).is_none());
+        }
     }
 
     /// What is worth a free slot: a nomination, else the best open pair of a component that has no valid one, when
     /// its last request is an RTO old. So loss costs half a second, not a doubling of it.
-    fn to_repeat(&self, now: Instant) -> Option<PairId> {
-        self.repeatable().filter(|p| repeat_at(p) <= now).map(|p| p.id).next()
+    fn to_repeat(&self, now: Instant, which: impl Fn(&Pair) -> bool) -> Option<PairId> {
+        self.repeatable().find(|p| repeat_at(p) <= now && which(p)).map(|p| p.id)
     }
 
     fn repeatable(&self) -> impl Iterator<Item = &Pair> {
@@ -201,10 +200,11 @@ impl Checks {
 
     fn best_unanswered(&self, component: ComponentId) -> Option<&Pair> {
         let mut pairs = self.list.iter().filter(|p| p.component == component);
-        if self.is_selected(component) || pairs.clone().any(|p| p.valid().is_some()) {
+        if self.is_concluded(component) || pairs.clone().any(|p| p.valid().is_some()) {
             return None;
         }
-        pairs.find(|p| matches!(p.state, PairState::InProgress { .. }))
+        let open = |p: &&Pair| matches!(p.state, PairState::InProgress { .. });
+        pairs.clone().filter(open).find(|p| p.was_heard()).or_else(|| pairs.find(open))
     }
 
     /// The earliest moment from which a slot would be used; it may lie in the past.
@@ -215,13 +215,13 @@ impl Checks {
         if waits || (!self.list.reserve.is_empty() && !self.list.is_full()) {
             return Some(Instant::ZERO);
         }
-        let parked = self.longest_unanswered().filter(|_| !self.list.reserve.is_empty());
+        let parked = self.list.longest_unanswered().filter(|_| !self.list.reserve.is_empty());
         let repeated = self.repeatable().map(repeat_at);
         repeated.chain(parked.map(|(since, _)| since + PARK_AFTER)).min()
     }
 
     fn send(&mut self, cx: &mut Context<'_>, id: PairId) -> Option<BindingRequest> {
-        let nominates = self.nominating().any(|n| n == id);
+        let nominates = self.is_nominated_by_us(id);
         let purpose = CheckRequest { pair: id, claim: self.claim(), use_candidate: nominates };
         let pair = self.list.get_mut(id)?;
         pair.stats.first_request.get_or_insert(cx.now);

@@ -6,7 +6,7 @@ use core::time::Duration;
 use smallvec::SmallVec;
 
 use crate::base::{Instant, Random};
-use crate::wire::TransactionId;
+use crate::wire::{RoleClaim, TransactionId};
 
 /// RFC 7675 §5.1: consent ends this long after the last answer.
 pub(crate) const CONSENT_LIFETIME: Duration = Duration::from_secs(30);
@@ -25,8 +25,17 @@ pub(crate) struct Consent {
     /// When we stop hoping for an answer; later than the grant only while consent is being regained.
     gives_up_at: Instant,
     next_check: Instant,
-    outstanding: SmallVec<[(TransactionId, Instant); MAX_OUTSTANDING]>,
+    outstanding: SmallVec<[Outstanding; MAX_OUTSTANDING]>,
     unanswered: u8,
+}
+
+/// A request that waits for its answer.
+#[derive(Debug)]
+struct Outstanding {
+    id: TransactionId,
+    sent: Instant,
+    /// The role that it claimed.
+    claim: RoleClaim,
 }
 
 /// What an answer, or the lack of one, says of a path's health.
@@ -81,21 +90,28 @@ impl Consent {
         now: Instant,
         id: TransactionId,
     ) -> Option<(Duration, Option<HealthChange>)> {
-        let index = self.outstanding.iter().position(|(known, _)| *known == id)?;
-        let (_, sent) = self.outstanding.remove(index);
+        let index = self.outstanding.iter().position(|o| o.id == id)?;
+        let sent = self.outstanding.remove(index).sent;
         // Its own request counts no more as unanswered, and older ones were lost: that is history.
-        self.outstanding.retain(|(_, at)| *at > sent);
+        self.outstanding.retain(|o| o.sent > sent);
         Some((now.since(sent), self.on_check_answered(now)))
     }
 
     pub(crate) fn awaits(&self, id: TransactionId) -> bool {
-        self.outstanding.iter().any(|(known, _)| *known == id)
+        self.outstanding.iter().any(|o| o.id == id)
+    }
+
+    /// Takes out the request with this id: what role it claimed.
+    pub(crate) fn take_claim(&mut self, id: TransactionId) -> Option<RoleClaim> {
+        let index = self.outstanding.iter().position(|o| o.id == id)?;
+        Some(self.outstanding.remove(index).claim)
     }
 
     /// The next consent check, if it is time, and what the silence since the last one means.
     pub(crate) fn poll_check(
         &mut self,
         now: Instant,
+        claim: RoleClaim,
         random: &mut Random,
     ) -> Option<(TransactionId, Option<HealthChange>)> {
         if now < self.next_check || self.is_over(now) {
@@ -109,7 +125,7 @@ impl Consent {
             self.outstanding.remove(0);
         }
         let id = TransactionId(random.transaction_id());
-        self.outstanding.push((id, now));
+        self.outstanding.push(Outstanding { id, sent: now, claim });
         self.next_check = next_check(now, random);
         let degraded = before < DEGRADED_AFTER && self.unanswered >= DEGRADED_AFTER;
         Some((id, degraded.then_some(HealthChange::Degraded)))
@@ -128,6 +144,8 @@ fn next_check(now: Instant, random: &mut Random) -> Instant {
 mod tests {
     use super::*;
 
+    const CLAIM: RoleClaim = RoleClaim::Controlled(1);
+
     fn start() -> (Consent, Random) {
         let mut random = Random::new([1; 32]);
         (Consent::granted(Instant::ZERO, &mut random), random)
@@ -137,7 +155,7 @@ mod tests {
     fn consent_ends_thirty_seconds_after_the_last_answer() {
         let (mut consent, mut random) = start();
         let at = consent.next_deadline();
-        let (id, _) = consent.poll_check(at, &mut random).unwrap();
+        let (id, _) = consent.poll_check(at, CLAIM, &mut random).unwrap();
         assert!(consent.on_response(at + Duration::from_millis(40), id).is_some());
         let end = at + Duration::from_millis(30_040);
         assert!(consent.is_granted(end - Duration::from_nanos(1)));
@@ -152,8 +170,8 @@ mod tests {
             let at = consent.next_deadline();
             let distance = at.since(last);
             assert!((Duration::from_secs(4)..=Duration::from_secs(6)).contains(&distance), "{distance:?}");
-            assert!(consent.poll_check(at - Duration::from_millis(1), &mut random).is_none());
-            let (id, _) = consent.poll_check(at, &mut random).unwrap();
+            assert!(consent.poll_check(at - Duration::from_millis(1), CLAIM, &mut random).is_none());
+            let (id, _) = consent.poll_check(at, CLAIM, &mut random).unwrap();
             assert!(!ids.contains(&id));
             ids.push(id);
             consent.on_response(at, id).unwrap();
@@ -168,7 +186,7 @@ mod tests {
         let mut last = None;
         for _ in 0..4 {
             let at = consent.next_deadline();
-            let (id, change) = consent.poll_check(at, &mut random).unwrap();
+            let (id, change) = consent.poll_check(at, CLAIM, &mut random).unwrap();
             changes.push(change);
             last = Some((at, id));
         }
@@ -184,7 +202,7 @@ mod tests {
         let mut first = None;
         for _ in 0..20 {
             let at = consent.next_deadline();
-            let (id, _) = consent.poll_check(at, &mut random).unwrap();
+            let (id, _) = consent.poll_check(at, CLAIM, &mut random).unwrap();
             first.get_or_insert(id);
         }
         assert_eq!(consent.outstanding.len(), MAX_OUTSTANDING);

@@ -13,7 +13,7 @@ use smallvec::SmallVec;
 
 use crate::base::{ComponentId, Instant, PairId, Random, Tuple};
 use crate::trace::{TraceEvent, Tracer};
-use crate::wire::TransactionId;
+use crate::wire::{RoleClaim, TransactionId};
 use consent::{Consent, HealthChange};
 
 pub(crate) use consent::CONSENT_LIFETIME;
@@ -40,12 +40,11 @@ pub(crate) enum Effect {
         pair: PairId,
         why: Loss,
     },
-    /// The selected path is gone: only a restart can select another (RFC 8445 §8.1.1).
-    RestartNeeded {
+    /// Consent for a pair has ended, whether it carried data or not.
+    ConsentEnded {
+        pair: PairId,
         why: Loss,
     },
-    /// Consent for a pair has ended, whether it carried data or not.
-    ConsentEnded(PairId),
 }
 
 /// How a path was lost.
@@ -93,8 +92,17 @@ pub(crate) struct Paths {
 #[derive(Debug)]
 struct ComponentPaths {
     component: ComponentId,
-    flows: SmallVec<[(Flow, Consent); 2]>,
+    flows: SmallVec<[Kept; 2]>,
     choice: Choice,
+}
+
+/// A valid flow and what keeps it.
+#[derive(Debug)]
+struct Kept {
+    flow: Flow,
+    consent: Consent,
+    /// The nominated flag (RFC 8445 §7.2.5.3.4): it is selected, or may have to stand in for the one that is.
+    nominated: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -125,30 +133,47 @@ impl Paths {
         let Some(of) = self.components.iter_mut().find(|c| c.component == flow.component) else { return };
         let had_path = of.carrier(now).is_some();
         let chosen = of.chosen().map(|f| f.pair);
-        match of.flows.iter_mut().find(|(known, _)| known.pair == flow.pair) {
-            Some((known, consent)) => {
-                *known = flow;
-                if consent.on_check_answered(now) == Some(HealthChange::Recovered)
-                    && chosen == Some(flow.pair)
-                {
+        match of.flows.iter_mut().find(|kept| kept.flow.pair == flow.pair) {
+            Some(kept) => {
+                kept.flow = flow;
+                let change = kept.consent.on_check_answered(now);
+                if change == Some(HealthChange::Recovered) && chosen == Some(flow.pair) {
                     self.effects.push_back(Effect::Recovered(flow.pair));
                 }
             }
-            None => of.add(flow, Consent::granted(now, random)),
+            None => of.add(Kept { flow, consent: Consent::granted(now, random), nominated: false }),
         }
-        if !had_path && of.carrier(now).is_some_and(|f| f.pair == flow.pair) {
-            self.effects.push_back(Effect::Usable(flow.pair));
+        self.effects.extend(of.reopened(now, had_path));
+    }
+
+    /// This flow was nominated by either side: from now on it is kept alive whatever else is selected.
+    pub(crate) fn on_nominated(&mut self, now: Instant, flow: Flow, random: &mut Random) {
+        let Some(of) = self.components.iter_mut().find(|c| c.component == flow.component) else { return };
+        if !of.flows.iter().any(|kept| kept.flow.pair == flow.pair) {
+            // It was valid too long ago to be remembered: consent is to be asked for anew.
+            of.add(Kept { flow, consent: Consent::granted(now - CONSENT_LIFETIME, random), nominated: true });
+        }
+        if let Some(kept) = of.flows.iter_mut().find(|kept| kept.flow.pair == flow.pair) {
+            kept.nominated = true;
+            kept.consent.on_wanted(now);
         }
     }
 
     /// This flow was selected (RFC 8445 §8.1.2).
     pub(crate) fn on_selected(&mut self, now: Instant, flow: Flow, random: &mut Random) {
-        let Some(of) = self.components.iter_mut().find(|c| c.component == flow.component) else { return };
-        of.choice = Choice::Selected(flow.pair);
-        if !of.flows.iter().any(|(known, _)| known.pair == flow.pair) {
-            of.add(flow, Consent::granted(now - CONSENT_LIFETIME, random));
+        self.on_nominated(now, flow, random);
+        if let Some(of) = self.components.iter_mut().find(|c| c.component == flow.component) {
+            let had_path = of.carrier(now).is_some();
+            of.choice = Choice::Selected(flow.pair);
+            self.effects.extend(of.reopened(now, had_path));
         }
-        of.flows.iter_mut().filter(|(known, _)| known.pair == flow.pair).for_each(|(_, c)| c.on_wanted(now));
+    }
+
+    /// Takes the priorities of pairs from `priority`, which knows them anew.
+    pub(crate) fn on_revalued(&mut self, priority: impl Fn(PairId) -> Option<u64>) {
+        for kept in self.components.iter_mut().flat_map(|c| c.flows.iter_mut()) {
+            kept.flow.priority = priority(kept.flow.pair).unwrap_or(kept.flow.priority);
+        }
     }
 
     /// The checks take a valid pair back.
@@ -169,8 +194,8 @@ impl Paths {
 
     /// Whether data from there is ours: of which component, and whether our own check has succeeded there.
     pub(crate) fn source(&self, tuple: Tuple) -> Option<(ComponentId, Option<PairId>)> {
-        let mut flows = self.components.iter().flat_map(|c| c.flows.iter());
-        if let Some((flow, _)) = flows.find(|(flow, _)| flow.tuple == tuple) {
+        let mut flows = self.components.iter().flat_map(|c| c.flows.iter()).map(|kept| kept.flow);
+        if let Some(flow) = flows.find(|flow| flow.tuple == tuple) {
             return Some((flow.component, Some(flow.pair)));
         }
         self.inbound.iter().find(|(known, _)| *known == tuple).map(|(_, component)| (*component, None))
@@ -195,65 +220,74 @@ impl Paths {
         from: Tuple,
         tracer: &mut Tracer,
     ) -> Option<Duration> {
-        let of =
-            self.components.iter_mut().find(|c| c.flows.iter().any(|(_, consent)| consent.awaits(id)))?;
+        let of = self.components.iter_mut().find(|c| c.flows.iter().any(|kept| kept.consent.awaits(id)))?;
         let chosen = of.chosen().map(|f| f.pair);
-        let (flow, consent) = of.flows.iter_mut().find(|(flow, c)| flow.tuple == from && c.awaits(id))?;
-        let (rtt, change) = consent.on_response(now, id)?;
-        tracer.emit(now, TraceEvent::ConsentGranted { pair: flow.pair, rtt });
-        if change == Some(HealthChange::Recovered) && chosen == Some(flow.pair) {
-            self.effects.push_back(Effect::Recovered(flow.pair));
+        let had_path = of.carrier(now).is_some();
+        let kept = of.flows.iter_mut().find(|kept| kept.flow.tuple == from && kept.consent.awaits(id))?;
+        let (rtt, change) = kept.consent.on_response(now, id)?;
+        let pair = kept.flow.pair;
+        tracer.emit(now, TraceEvent::ConsentGranted { pair, rtt });
+        if change == Some(HealthChange::Recovered) && chosen == Some(pair) {
+            self.effects.push_back(Effect::Recovered(pair));
         }
+        self.effects.extend(of.reopened(now, had_path));
         Some(rtt)
+    }
+
+    /// A consent check met a role conflict: which pair it was for, and the role that it claimed.
+    pub(crate) fn on_conflict(&mut self, id: TransactionId, from: Tuple) -> Option<(PairId, RoleClaim)> {
+        let mut flows = self.components.iter_mut().flat_map(|c| c.flows.iter_mut());
+        let kept = flows.find(|kept| kept.flow.tuple == from && kept.consent.awaits(id))?;
+        Some((kept.flow.pair, kept.consent.take_claim(id)?))
     }
 
     /// An authenticated 403 to a consent check (RFC 7675 §5.2).
     pub(crate) fn on_revoked(&mut self, now: Instant, id: TransactionId, from: Tuple, tracer: &mut Tracer) {
-        let flows = self.components.iter().flat_map(|c| c.flows.iter());
+        let mut flows = self.components.iter().flat_map(|c| c.flows.iter());
         let revoked =
-            flows.into_iter().find(|(flow, c)| flow.tuple == from && c.awaits(id)).map(|(f, _)| f.pair);
+            flows.find(|kept| kept.flow.tuple == from && kept.consent.awaits(id)).map(|kept| kept.flow.pair);
         if let Some(pair) = revoked {
             tracer.emit(now, TraceEvent::ConsentLost { pair, revoked: true });
             self.lose(now, pair, Loss::Revoked);
-            self.effects.push_back(Effect::ConsentEnded(pair));
+            self.effects.push_back(Effect::ConsentEnded { pair, why: Loss::Revoked });
         }
     }
 
     pub(crate) fn awaits(&self, id: TransactionId) -> bool {
-        self.components.iter().flat_map(|c| c.flows.iter()).any(|(_, consent)| consent.awaits(id))
+        self.components.iter().flat_map(|c| c.flows.iter()).any(|kept| kept.consent.awaits(id))
     }
 
     /// Ends what has run out. Call before [`Self::poll_request`].
     pub(crate) fn on_time(&mut self, now: Instant, tracer: &mut Tracer) {
         let over = |c: &ComponentPaths| {
-            c.flows
-                .iter()
-                .find(|(flow, consent)| c.is_maintained(flow.pair) && consent.is_over(now))
-                .map(|(f, _)| f.pair)
+            let mut maintained = c.flows.iter().filter(|kept| c.maintains(kept));
+            maintained.find(|kept| kept.consent.is_over(now)).map(|kept| kept.flow.pair)
         };
         while let Some(pair) = self.components.iter().find_map(over) {
             tracer.emit(now, TraceEvent::ConsentLost { pair, revoked: false });
             self.lose(now, pair, Loss::Expired);
-            self.effects.push_back(Effect::ConsentEnded(pair));
+            self.effects.push_back(Effect::ConsentEnded { pair, why: Loss::Expired });
         }
     }
 
-    /// The next consent check to send at `now`, if any.
+    /// The next consent check to send at `now`, if any. It claims the role that every request claims.
     pub(crate) fn poll_request(
         &mut self,
         now: Instant,
+        claim: RoleClaim,
         random: &mut Random,
         tracer: &mut Tracer,
     ) -> Option<ConsentRequest> {
         for of in &mut self.components {
             let (choice, chosen) = (of.choice, of.chosen().map(|f| f.pair));
-            for (flow, consent) in of.flows.iter_mut().filter(|(f, _)| choice.maintains(f.pair)) {
-                let Some((id, change)) = consent.poll_check(now, random) else { continue };
-                tracer.emit(now, TraceEvent::ConsentSent { pair: flow.pair, transaction: id });
-                if change == Some(HealthChange::Degraded) && chosen == Some(flow.pair) {
-                    self.effects.push_back(Effect::Degraded(flow.pair));
+            for kept in of.flows.iter_mut().filter(|kept| choice == Choice::Best || kept.nominated) {
+                let Some((id, change)) = kept.consent.poll_check(now, claim, random) else { continue };
+                let Flow { pair, tuple, .. } = kept.flow;
+                tracer.emit(now, TraceEvent::ConsentSent { pair, transaction: id });
+                if change == Some(HealthChange::Degraded) && chosen == Some(pair) {
+                    self.effects.push_back(Effect::Degraded(pair));
                 }
-                return Some(ConsentRequest { pair: flow.pair, tuple: flow.tuple, id });
+                return Some(ConsentRequest { pair, tuple, id });
             }
         }
         None
@@ -261,11 +295,7 @@ impl Paths {
 
     pub(crate) fn next_deadline(&self) -> Option<Instant> {
         let maintained = |c: &ComponentPaths| {
-            c.flows
-                .iter()
-                .filter(|(f, _)| c.is_maintained(f.pair))
-                .map(|(_, consent)| consent.next_deadline())
-                .min()
+            c.flows.iter().filter(|kept| c.maintains(kept)).map(|kept| kept.consent.next_deadline()).min()
         };
         self.components.iter().filter_map(maintained).min()
     }
@@ -281,65 +311,62 @@ impl Paths {
     }
 
     fn lose(&mut self, now: Instant, pair: PairId, why: Loss) {
-        for of in self.components.iter_mut().filter(|c| c.flows.iter().any(|(f, _)| f.pair == pair)) {
-            // The one that carries data, or would if it still had consent.
+        for of in self.components.iter_mut().filter(|c| c.flows.iter().any(|kept| kept.flow.pair == pair)) {
             let carried = of.chosen().is_some_and(|f| f.pair == pair);
-            of.flows.retain(|(f, _)| f.pair != pair);
+            of.flows.retain(|kept| kept.flow.pair != pair);
             if !carried {
                 continue;
             }
             self.effects.push_back(Effect::Lost { pair, why });
-            match of.choice {
-                Choice::Selected(_) => self.effects.push_back(Effect::RestartNeeded { why }),
-                Choice::Best => {
-                    self.effects.extend(of.carrier(now).map(|next| Effect::Usable(next.pair)));
-                }
+            // After selection the checks say which of the nominated flows comes next.
+            if of.choice == Choice::Best {
+                self.effects.extend(of.carrier(now).map(|next| Effect::Usable(next.pair)));
             }
         }
     }
 }
 
 impl ComponentPaths {
-    /// The flow that data takes, whether or not there is consent.
+    /// The flow that data is to take, whether or not there is consent.
     fn chosen(&self) -> Option<Flow> {
-        let flows = self.flows.iter().map(|(flow, _)| *flow);
         match self.choice {
-            Choice::Selected(pair) => flows.into_iter().find(|f| f.pair == pair),
-            Choice::Best => flows.into_iter().max_by_key(|f| f.priority),
+            Choice::Selected(pair) => self.flows.iter().map(|kept| kept.flow).find(|f| f.pair == pair),
+            Choice::Best => self.flows.iter().map(|kept| kept.flow).max_by_key(|f| f.priority),
         }
     }
 
-    /// The flow that data takes now.
+    /// The flow that data takes now. While the selected one waits for consent, another nominated one serves.
     fn carrier(&self, now: Instant) -> Option<Flow> {
-        let granted = self.flows.iter().filter(|(_, consent)| consent.is_granted(now)).map(|(flow, _)| *flow);
+        let granted = || self.flows.iter().filter(|kept| kept.consent.is_granted(now));
         match self.choice {
-            Choice::Selected(pair) => granted.into_iter().find(|f| f.pair == pair),
-            Choice::Best => granted.into_iter().max_by_key(|f| f.priority),
+            Choice::Selected(pair) => {
+                let selected = granted().find(|kept| kept.flow.pair == pair);
+                let stand_in =
+                    || granted().filter(|kept| kept.nominated).max_by_key(|kept| kept.flow.priority);
+                selected.or_else(stand_in).map(|kept| kept.flow)
+            }
+            Choice::Best => granted().map(|kept| kept.flow).max_by_key(|f| f.priority),
         }
     }
 
-    fn is_maintained(&self, pair: PairId) -> bool {
-        self.choice.maintains(pair)
+    /// Before selection every valid flow is kept alive; after it, those that were nominated.
+    fn maintains(&self, kept: &Kept) -> bool {
+        self.choice == Choice::Best || kept.nominated
     }
 
-    fn add(&mut self, flow: Flow, consent: Consent) {
+    /// The news that data may flow, if it could not before.
+    fn reopened(&self, now: Instant, had_path: bool) -> Option<Effect> {
+        self.carrier(now).filter(|_| !had_path).map(|flow| Effect::Usable(flow.pair))
+    }
+
+    fn add(&mut self, new: Kept) {
         if self.flows.len() >= MAX_FLOWS {
-            let expendable =
-                self.flows.iter().enumerate().filter(|(_, (f, _))| self.choice != Choice::Selected(f.pair));
-            if let Some((index, _)) = expendable.min_by_key(|(_, (f, _))| f.priority) {
+            let expendable = |kept: &Kept| self.choice != Choice::Selected(kept.flow.pair);
+            let others = self.flows.iter().enumerate().filter(|(_, kept)| expendable(kept));
+            if let Some((index, _)) = others.min_by_key(|(_, kept)| (kept.nominated, kept.flow.priority)) {
                 self.flows.remove(index);
             }
         }
-        self.flows.push((flow, consent));
-    }
-}
-
-impl Choice {
-    /// Before selection every valid flow is kept alive; after it, the selected one.
-    fn maintains(self, pair: PairId) -> bool {
-        match self {
-            Self::Best => true,
-            Self::Selected(selected) => selected == pair,
-        }
+        self.flows.push(new);
     }
 }

@@ -5,6 +5,7 @@ use super::*;
 use crate::base::SocketId;
 
 const FIRST: ComponentId = ComponentId::FIRST;
+const CLAIM: RoleClaim = RoleClaim::Controlled(1);
 
 fn flow(number: u32) -> Flow {
     let remote = ([10, 0, 0, number as u8], 5_000).into();
@@ -36,7 +37,7 @@ impl Room {
         let until = Instant::from_millis(until);
         while let Some(next) = self.paths.next_deadline().filter(|next| *next <= until) {
             self.paths.on_time(next, &mut self.tracer);
-            while self.paths.poll_request(next, &mut self.random, &mut self.tracer).is_some() {}
+            while self.paths.poll_request(next, CLAIM, &mut self.random, &mut self.tracer).is_some() {}
         }
     }
 
@@ -83,28 +84,41 @@ fn a_selected_flow_that_goes_silent_is_degraded_lost_and_not_replaced() {
     let expected = [
         Effect::Degraded(PairId(3)),
         Effect::Lost { pair: PairId(3), why: Loss::Expired },
-        Effect::RestartNeeded { why: Loss::Expired },
-        Effect::ConsentEnded(PairId(3)),
+        Effect::ConsentEnded { pair: PairId(3), why: Loss::Expired },
     ];
     assert_eq!(room.effects().as_slice(), expected);
     assert_eq!(room.carries(31_000), None);
 }
 
-/// RFC 7675 §5.1: consent that was not kept up must be regained before data flows.
+/// RFC 7675 §5.1: consent that was not kept up must be regained before data flows. Until then the old path serves.
 #[test]
-fn a_flow_that_is_selected_long_after_its_check_waits_for_consent() {
+fn a_flow_that_is_selected_long_after_its_check_waits_for_consent_and_the_old_one_serves() {
     let mut room = Room::new();
     room.valid(0, 3);
     room.valid(0, 5);
-    room.paths.on_selected(Instant::ZERO, flow(5), &mut room.random);
+    room.paths.on_selected(Instant::ZERO, flow(3), &mut room.random);
+    room.valid(25_000, 3);
     let late = Instant::from_millis(40_000);
+    room.paths.on_selected(late, flow(5), &mut room.random);
+    assert_eq!(room.carries(40_000), Some(3));
+    let mut requests =
+        core::iter::from_fn(|| room.paths.poll_request(late, CLAIM, &mut room.random, &mut room.tracer));
+    let request = requests.find(|r| r.pair == PairId(5)).unwrap();
+    assert!(room.paths.on_response(late, request.id, flow(5).tuple, &mut room.tracer).is_some());
+    assert_eq!(room.carries(40_000), Some(5));
+}
+
+#[test]
+fn a_path_that_regains_consent_is_told_of() {
+    let mut room = Room::new();
+    room.valid(0, 3);
+    let late = Instant::from_millis(40_000);
+    room.effects();
     room.paths.on_selected(late, flow(3), &mut room.random);
     assert_eq!(room.paths.outlet(late, FIRST), Some(Outlet::NoConsent));
-    let request = room.paths.poll_request(late, &mut room.random, &mut room.tracer).unwrap();
-    assert_eq!(request.pair, PairId(3));
-    let answered = room.paths.on_response(late, request.id, flow(3).tuple, &mut room.tracer);
-    assert!(answered.is_some());
-    assert_eq!(room.carries(40_000), Some(3));
+    let request = room.paths.poll_request(late, CLAIM, &mut room.random, &mut room.tracer).unwrap();
+    room.paths.on_response(late, request.id, flow(3).tuple, &mut room.tracer).unwrap();
+    assert_eq!(room.effects().as_slice(), [Effect::Usable(PairId(3))]);
 }
 
 #[test]

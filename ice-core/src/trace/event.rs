@@ -183,8 +183,10 @@ pub enum CheckFailure {
     Refused(u16),
     /// It was valid and its nomination was never answered.
     NominationUnanswered,
-    /// It was valid and consent to send on it ended (RFC 7675 §5).
+    /// It was valid and the peer did not answer for 30 s (RFC 7675 §5.1).
     ConsentLost,
+    /// It was valid and the peer has revoked its consent (RFC 7675 §5.2).
+    ConsentRevoked,
     /// Another pair of its component was selected first (RFC 8445 §8.1.2).
     Concluded,
 }
@@ -196,7 +198,8 @@ impl fmt::Display for CheckFailure {
             Self::Asymmetric => "answered from another address",
             Self::Refused(code) => return write!(f, "refused with {code}"),
             Self::NominationUnanswered => "nomination not answered",
-            Self::ConsentLost => "consent lost",
+            Self::ConsentLost => "consent expired",
+            Self::ConsentRevoked => "consent revoked",
             Self::Concluded => "another pair was selected first",
         })
     }

@@ -1,5 +1,6 @@
 //! STUN client transactions: what was asked, when it is asked again, when we stop asking. The check
-//! room keeps its requests here. This room neither writes messages nor knows what they are for.
+//! room keeps its requests here; consent checks go once each, and path keeps those itself. This room neither writes
+//! messages nor knows what they are for.
 
 mod schedule;
 mod table;

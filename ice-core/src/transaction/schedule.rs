@@ -43,6 +43,10 @@ impl Schedule {
         self.cancelled = true;
     }
 
+    pub(crate) fn is_cancelled(&self) -> bool {
+        self.cancelled
+    }
+
     pub(crate) fn on_retransmitted(&mut self, now: Instant) {
         self.last = now;
         self.transmissions = self.transmissions.saturating_add(1);

@@ -29,7 +29,7 @@ pub(crate) struct Transactions<P> {
 }
 
 impl<P: Copy> Transactions<P> {
-    /// At most `limit` requests are remembered: when there are more, the oldest is forgotten.
+    /// At most `limit` requests are remembered: when there are more, the oldest is forgotten, a cancelled one first.
     pub(crate) fn new(limit: usize) -> Self {
         Self { entries: Vec::new(), limit }
     }
@@ -37,7 +37,11 @@ impl<P: Copy> Transactions<P> {
     /// A request with this id is on its way for the first time.
     pub(crate) fn start(&mut self, now: Instant, id: TransactionId, purpose: P) {
         if self.entries.len() >= self.limit {
-            let oldest = self.entries.iter().enumerate().min_by_key(|(_, t)| t.schedule.first_sent());
+            let oldest = self
+                .entries
+                .iter()
+                .enumerate()
+                .min_by_key(|(_, t)| (!t.schedule.is_cancelled(), t.schedule.first_sent()));
             if let Some((index, _)) = oldest {
                 self.entries.remove(index);
             }

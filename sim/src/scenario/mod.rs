@@ -44,6 +44,8 @@ pub struct World {
     network: Network,
     peers: Vec<Peer>,
     signals: Vec<Signal>,
+    /// Steps since time moved on.
+    idle: u32,
     timeline: Arc<Mutex<Timeline>>,
 }
 
@@ -55,6 +57,7 @@ impl World {
             network: Network::seeded(seed),
             peers: Vec::new(),
             signals: Vec::new(),
+            idle: 0,
             timeline: Arc::default(),
         }
     }

@@ -9,6 +9,9 @@ use floe_core::{
 use super::{PeerId, World};
 use crate::{Delivery, Instant};
 
+/// How many steps may happen at one moment: far more than datagrams ever arrive at once.
+const MAX_STEPS_WITHOUT_TIME: u32 = 10_000;
+
 /// Something on its way from one peer's application to the other's.
 pub(super) struct Signal {
     at: Instant,
@@ -104,7 +107,11 @@ impl World {
     }
 
     /// Goes on to the next thing that happens; `false` when there is none until `end`, which it then is.
+    ///
+    /// # Panics
+    /// When an agent asks to be polled again and again without time moving on.
     fn step(&mut self, end: Instant) -> bool {
+        let before = self.now();
         let mut wake = self.settle();
         wake.extend(self.network.next_event());
         wake.extend(self.signals.iter().map(|s| s.at));
@@ -120,6 +127,8 @@ impl World {
             self.deliver(delivery);
         }
         self.bring_signals();
+        self.idle = if self.now() > before { 0 } else { self.idle + 1 };
+        assert!(self.idle < MAX_STEPS_WITHOUT_TIME, "an agent spins at {before}");
         true
     }
 

@@ -2,7 +2,9 @@
 
 use super::puppet::{Outcome, PEER, Stage};
 use super::*;
-use crate::candidate::{MAX_LOCAL_CANDIDATES, MAX_PEER_REFLEXIVE, MAX_REMOTE_CANDIDATES};
+use crate::candidate::{
+    MAX_LOCAL_CANDIDATES, MAX_LOCAL_PEER_REFLEXIVE, MAX_PEER_REFLEXIVE, MAX_REMOTE_CANDIDATES,
+};
 use crate::check::{MAX_PAIRS_PER_REMOTE_ADDRESS, Reach};
 use crate::trace::DropReason;
 use crate::wire::{Message, RoleClaim};
@@ -99,6 +101,8 @@ fn no_remote_address_is_aimed_at_by_more_than_its_share_of_pairs() {
         let report = stage.agent.explain();
         assert_eq!(report.pairs.len(), usize::from(MAX_PAIRS_PER_REMOTE_ADDRESS), "{reach:?}");
         assert_eq!(report.untried, 20);
+        // Those of the lowest priority were left out, although they came first.
+        assert!(report.pairs.iter().all(|p| p.remote.port() >= 1_020), "{report}");
     }
 }
 
@@ -151,8 +155,47 @@ fn mapped_addresses_are_bounded_and_the_pair_is_valid_all_the_same() {
         let response = stage.response(&check, SocketAddr::from(([203, 0, 113, 9], 10_000 + n as u16)));
         assert_eq!(stage.receive(source(n), &response), Outcome::Consumed);
     }
-    assert_eq!(stage.agent.candidates.locals().len(), MAX_LOCAL_CANDIDATES);
+    assert_eq!(stage.agent.candidates.locals().len(), MAX_LOCAL_PEER_REFLEXIVE + 1);
     let valid = |p: &&PairReport| p.phase == crate::trace::PairPhase::Succeeded;
     assert_eq!(stage.agent.explain().pairs.iter().filter(valid).count(), 90);
     assert!(stage.agent.paths.flows_len() <= crate::path::MAX_FLOWS);
+}
+
+/// A flood without credentials cannot take the places of the peer's answers.
+#[test]
+fn strangers_leave_room_for_answers_to_the_peer() {
+    let mut stage = Stage::new(role(Role::Controlled));
+    let wrong = IntegrityKey::short_term("another-password-altogether");
+    for n in 0..200 {
+        let mut request = [0; 128];
+        let id = stage.fresh_id();
+        let ours = stage.agent.local_credentials().ufrag().to_string();
+        let message = crate::wire::MessageWriter::new(
+            &mut request,
+            crate::wire::Class::Request,
+            crate::wire::Method::BINDING,
+            id,
+        );
+        let length = message.username(&ours, "peer").priority(1).sign(&wrong).unwrap();
+        assert_eq!(stage.receive(source(n), &request[..length]), Outcome::Dropped(DropReason::WrongPassword));
+    }
+    let request = stage.request(CONTROLLING, false);
+    assert_eq!(stage.receive(PEER, &request), Outcome::Consumed);
+    stage.poll();
+    assert_eq!(stage.sent.iter().filter(|(to, _)| *to != PEER).count(), 16);
+    assert!(stage.sent.iter().any(|(to, _)| *to == PEER));
+}
+
+#[test]
+fn candidates_that_come_before_their_credentials_are_bounded_and_sorted_out_later() {
+    let mut stage = Stage::without_credentials(role(Role::Controlled));
+    for n in 0..=MAX_REMOTE_CANDIDATES {
+        let ufrag = if n == 0 { "peer" } else { "old1" };
+        let line = format!("candidate:1 1 UDP {} {} 4000 typ host ufrag {ufrag}", n + 1, source(n).ip());
+        let added = stage.agent.add_remote_candidate(stage.now, &line.parse().unwrap());
+        assert_eq!(added.is_ok(), n < MAX_REMOTE_CANDIDATES, "{n}");
+    }
+    let credentials = stage.credentials.clone();
+    stage.agent.set_remote_credentials(stage.now, credentials).unwrap();
+    assert_eq!(stage.agent.explain().pairs.len(), 1);
 }

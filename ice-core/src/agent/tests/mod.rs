@@ -1,6 +1,7 @@
 //! The agent's own behaviour: two agents wired directly together, and one agent with a puppet for a peer.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may end with a panic")]
 
+mod adversity;
 mod hostile;
 mod limits;
 mod nomination;
