@@ -81,10 +81,6 @@ impl Checklist {
         self.pairs.iter()
     }
 
-    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Pair> {
-        self.pairs.iter_mut()
-    }
-
     /// The best pair that is `wanted`.
     pub(crate) fn first(&self, wanted: impl Fn(&Pair) -> bool) -> Option<PairId> {
         self.pairs.iter().find(|p| wanted(p)).map(|p| p.id)
@@ -187,9 +183,10 @@ impl Checklist {
         core::mem::take(&mut self.displaced)
     }
 
-    /// Takes back everything of a component that was never tried: another pair was selected.
+    /// Takes back everything of a component that waits to be tried: another pair was selected. What the peer has nominated
+    /// stays, since the peer may have selected it (RFC 8445 §8.1.1).
     pub(crate) fn conclude(&mut self, component: ComponentId, candidates: &Candidates) {
-        self.pairs.retain(|p| p.component != component || !p.is_waiting_or_frozen());
+        self.pairs.retain(|p| p.component != component || !p.is_waiting_or_frozen() || p.is_wanted());
         self.reserve.retain(|local| candidates.local(local).is_none_or(|l| l.component != component));
     }
 

@@ -3,6 +3,8 @@
 
 use core::time::Duration;
 
+use smallvec::SmallVec;
+
 use super::nomination::{Best, Decision, Rival, decide};
 use super::pair::{PairNomination, PairState};
 use super::role::Role;
@@ -165,7 +167,9 @@ impl Checks {
         let list = &self.list;
         self.triggered.retain(|&id| id != selected && list.get(id).is_some());
         self.transactions.forget(|t| t.pair == selected);
-        let open = |p: &Pair| p.component == component && matches!(p.state, PairState::InProgress { .. });
+        let open = |p: &Pair| {
+            p.component == component && matches!(p.state, PairState::InProgress { .. }) && !p.is_wanted()
+        };
         while let Some(id) = self.list.first(open) {
             self.transactions.cancel(|t| t.pair == id);
             self.set_state(cx, id, PairState::Failed(CheckFailure::Concluded));
@@ -200,21 +204,34 @@ impl Checks {
     pub(super) fn switch_role(&mut self, cx: &mut Context<'_>) {
         self.role = self.role.opposite();
         self.revalue(cx);
-        for pair in self.list.iter_mut().filter(|p| p.nomination == PairNomination::Wanted) {
-            pair.nomination = PairNomination::None;
-        }
         for of in self.components.iter_mut().filter(|c| matches!(c.conclusion, Conclusion::Nominating { .. }))
         {
             of.conclusion = Conclusion::Open;
         }
-        // Whoever was to nominate before may not have come to it: we do, if there is something to tell.
-        let selected: smallvec::SmallVec<[PairId; 1]> =
-            self.components.iter().filter_map(|c| self.selected(c.component)).collect();
-        if self.role == Role::Controlling {
-            selected.into_iter().for_each(|pair| self.enqueue(pair));
-        }
+        self.confirm_selection();
+        self.repeat_old_claims(cx);
         cx.tracer.emit(cx.now, TraceEvent::RoleSwitched { controlling: self.role == Role::Controlling });
         self.effects.push_back(Effect::RoleSwitched(self.role));
+    }
+
+    /// The peer, which claims the same role, may not know of our selection, and as the controlling side we are to tell
+    /// it: the selected pair is checked again, with USE-CANDIDATE.
+    pub(super) fn confirm_selection(&mut self) {
+        if self.role == Role::Controlling {
+            let selected: SmallVec<[PairId; 1]> =
+                self.components.iter().filter_map(|c| self.selected(c.component)).collect();
+            selected.into_iter().for_each(|pair| self.enqueue(pair));
+        }
+    }
+
+    /// What is out claims the role that we had. It is not sent again, lest it turn the peer around once more; its
+    /// pair is checked anew in its turn.
+    fn repeat_old_claims(&mut self, cx: &mut Context<'_>) {
+        self.transactions.cancel(|_| true);
+        let open = |p: &Pair| matches!(p.state, PairState::InProgress { .. });
+        while let Some(id) = self.list.first(open) {
+            self.set_state(cx, id, PairState::Waiting);
+        }
     }
 
     /// Priorities have changed.

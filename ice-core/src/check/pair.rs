@@ -108,6 +108,11 @@ impl Pair {
         }
     }
 
+    /// Whether the peer has nominated it and our own check has not succeeded yet.
+    pub(crate) fn is_wanted(&self) -> bool {
+        self.nomination == PairNomination::Wanted
+    }
+
     /// Whether its flow has lost consent: RFC 7675 §5.1 forbids to use it again with these credentials.
     pub(crate) fn is_spent(&self) -> bool {
         matches!(self.state, PairState::Failed(CheckFailure::ConsentLost | CheckFailure::ConsentRevoked))

@@ -1,6 +1,6 @@
 //! Answers to our checks (RFC 8445 §7.2.5). Only authenticated ones get here.
 
-use super::pair::{Pair, PairNomination, PairState, Valid, is_relayed, priority};
+use super::pair::{Pair, PairState, Valid, is_relayed, priority};
 use super::{CheckRequest, Checks, Context, Effect};
 use crate::base::{PairId, Tuple};
 use crate::candidate::{AddedLocal, CandidateType, LocalId, NewLocal};
@@ -31,8 +31,9 @@ impl Checks {
         let Some(local) = self.mapped_candidate(cx, request.pair, mapped) else { return };
         self.on_answered(cx, &transaction, mapped);
         self.set_valid(cx, request.pair, local, &transaction);
-        let ours = request.use_candidate && self.nominating().any(|n| n == request.pair);
-        let theirs = self.list.get(request.pair).is_some_and(|p| p.nomination == PairNomination::Wanted);
+        // Whatever our role is by now: the peer has heard the nomination and taken it.
+        let ours = request.use_candidate;
+        let theirs = self.list.get(request.pair).is_some_and(Pair::is_wanted);
         if ours || theirs {
             self.on_nominated(cx, request.pair);
         }

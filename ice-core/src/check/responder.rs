@@ -50,7 +50,10 @@ impl Checks {
             },
         );
         match judge(self.role, self.tie_breaker, request.claim) {
-            Verdict::PeerYields => return Accepted::RoleConflict,
+            Verdict::PeerYields => {
+                self.confirm_selection();
+                return Accepted::RoleConflict;
+            }
             Verdict::WeYield => self.switch_role(cx),
             Verdict::NoConflict => {}
         }

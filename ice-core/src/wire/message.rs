@@ -38,6 +38,8 @@ pub struct Message<'a> {
     role: Option<RoleClaim>,
     xor_mapped_address: Option<SocketAddr>,
     error_code: Option<ErrorCode<'a>>,
+    /// What a 420 lists.
+    unknown_listed: Option<&'a [u8]>,
     unknown_required: UnknownAttributes,
 }
 
@@ -124,6 +126,7 @@ impl<'a> Message<'a> {
             role: None,
             xor_mapped_address: None,
             error_code: None,
+            unknown_listed: None,
             unknown_required: UnknownAttributes::default(),
         };
         Ok((message, rest))
@@ -156,6 +159,9 @@ impl<'a> Message<'a> {
             AttributeType::NONCE if self.nonce.is_none() => self.nonce = Some(opaque(kind, value)?),
             AttributeType::UNKNOWN_ATTRIBUTES if !value.len().is_multiple_of(2) => {
                 return Err(WireError::Malformed(kind));
+            }
+            AttributeType::UNKNOWN_ATTRIBUTES if self.unknown_listed.is_none() => {
+                self.unknown_listed = Some(value);
             }
             _ if !kind.is_acceptable(self.class) => self.unknown_required.note(kind),
             _ => {}
@@ -259,8 +265,7 @@ impl<'a> Message<'a> {
 
     /// The types in UNKNOWN-ATTRIBUTES, which explain a 420 (RFC 8489 §14.13).
     pub fn unknown_attributes(&self) -> impl Iterator<Item = AttributeType> + 'a {
-        let list = self.attributes().find(|(kind, _)| *kind == AttributeType::UNKNOWN_ATTRIBUTES);
-        let pairs = list.map_or(&[][..], |(_, value)| value.as_chunks().0);
+        let (pairs, _) = self.unknown_listed.unwrap_or_default().as_chunks();
         pairs.iter().map(|pair| AttributeType(u16::from_be_bytes(*pair)))
     }
 

@@ -199,3 +199,22 @@ fn nothing_follows_fingerprint() {
     assert_eq!(refusal(&[fingerprint, fingerprint]), Some(WireError::FingerprintNotLast));
     assert_eq!(refusal(&[fingerprint]), Some(WireError::FingerprintMismatch));
 }
+
+/// RFC 8489 §14.5: what MESSAGE-INTEGRITY does not cover is not told.
+#[test]
+fn a_list_of_unknown_attributes_behind_the_seal_is_ignored() {
+    let key = IntegrityKey::short_term("a password of some length");
+    let mut buffer = [0; 128];
+    let id = TransactionId([1; 12]);
+    let sealed = MessageWriter::new(&mut buffer, Class::Error, Method::BINDING, id)
+        .error_code(ErrorCode::UNKNOWN_ATTRIBUTE)
+        .finish_with_integrity(&key)
+        .unwrap();
+    let forged = [0x00, 0x0A, 0x00, 0x02, 0x77, 0x77, 0x00, 0x00];
+    buffer[sealed..sealed + 8].copy_from_slice(&forged);
+    let told = (sealed + 8 - 20) as u16;
+    buffer[2..4].copy_from_slice(&told.to_be_bytes());
+    let message = Message::parse(&buffer[..sealed + 8]).unwrap();
+    assert!(message.verify(&key).is_ok());
+    assert_eq!(message.unknown_attributes().count(), 0);
+}

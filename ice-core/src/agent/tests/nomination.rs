@@ -235,3 +235,22 @@ fn after_consent_is_lost_the_peer_is_answered_and_not_checked_again() {
     let mut scratch = [0; MAX_TRANSMIT];
     assert_eq!(stage.agent.send(stage.now, ComponentId::FIRST, b"x", &mut scratch), Err(SendError::NoPath));
 }
+
+/// The peer nominates two; the lower one is proven first, while the check of the higher still waits for its slot.
+#[test]
+fn a_nomination_that_waits_for_its_check_survives_the_selection_of_another() {
+    let mut stage = Stage::new(controlled());
+    stage.add_candidate(other(), 1_000);
+    stage.add_candidate(PEER, 2_000);
+    let low = stage.request(CONTROLLING, true);
+    stage.receive(other(), &low);
+    stage.poll();
+    let high = stage.request(CONTROLLING, true);
+    stage.receive(PEER, &high);
+    stage.poll();
+    stage.answer_all(other());
+    assert_eq!(stage.selected(), Some(other()));
+    stage.wait(Duration::from_millis(60));
+    stage.answer_all(PEER);
+    assert_eq!(stage.selected(), Some(PEER));
+}

@@ -1,0 +1,38 @@
+//! What the property tests share: generators of sessions and messages, a loop that runs two agents over a simulated
+//! network, and an independent STUN codec to compare with. The properties themselves are in `tests/`.
+//!
+//! A session is plain data, a [`Scenario`]. What proptest prints when it fails is a Rust expression: with
+//! `use floe_proptests::paste::*;` it can be pasted into a test.
+#![forbid(unsafe_code)]
+
+pub mod forge;
+mod outage;
+pub mod reference;
+mod run;
+mod scenario;
+mod signal;
+pub mod stun;
+
+pub use outage::{Cut, Outage, outages};
+pub use run::{Datagram, Outcome, Run, SideOutcome, run};
+pub use scenario::{Link, Nat, Scenario, Side, scenarios};
+
+use proptest::test_runner::Config;
+
+/// What a printed scenario needs to be read back as Rust.
+pub mod paste {
+    pub use crate::{Cut, Link, Nat::*, Outage, Scenario, Side};
+    pub use floe_core::Nomination::{Fast, Regular};
+    pub use floe_core::Role::{Controlled, Controlling};
+}
+
+/// A thousand cases, or more if `PROPTEST_CASES` says so. What fails is printed as Rust, so nothing is kept in a file.
+pub fn thousand() -> Config {
+    cases(1_000)
+}
+
+/// So many cases, or more if `PROPTEST_CASES` says so.
+pub fn cases(count: u32) -> Config {
+    let asked = Config::default();
+    Config { cases: asked.cases.max(count), failure_persistence: None, ..asked }
+}

@@ -1,0 +1,458 @@
+//! One agent, and an application, a peer and a clock that do whatever they like.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test may end with a panic"
+)]
+
+use core::net::SocketAddr;
+use core::time::Duration;
+
+use floe_core::base::Tuple;
+use floe_core::trace::{DropReason, PairPhase};
+use floe_core::wire::{
+    Class, ErrorCode, IntegrityKey, Message, MessageWriter, Method, RoleClaim, TransactionId, is_stun,
+};
+use floe_core::{
+    Agent, AgentConfig, Candidate, ComponentId, Credentials, Datagram, Instant, MAX_TRANSMIT, Nomination,
+    Output, Reach, Received, RemoteError, Role, SendError, Socket, SocketError, SocketId,
+};
+use floe_proptests::forge::{Damage, Mend, damage, mend, mends};
+use floe_proptests::thousand;
+use proptest::prelude::*;
+use proptest::sample::{Index, select};
+use proptest_state_machine::{ReferenceStateMachine, StateMachineTest, prop_state_machine};
+
+prop_state_machine! {
+    #![proptest_config(thousand())]
+
+    /// An agent lives in programs that err, under clocks that jump, facing peers that lie: whatever comes in whatever
+    /// order, it must not panic, not spin, not send without a path, and stay closed once it is closed.
+    #[test]
+    fn any_order_of_inputs_is_survived(sequential 1..60 => Machine);
+}
+
+/// How many outputs one drain may give: pairs, answers and events are all bounded well below this.
+const BUDGET: usize = 10_000;
+
+/// What happens to the agent.
+#[derive(Clone, Debug)]
+enum Step {
+    SocketUp {
+        id: u32,
+        address: SocketAddr,
+    },
+    Reflexive {
+        id: u32,
+        address: SocketAddr,
+    },
+    Credentials(Whose),
+    Candidate(String),
+    EndOfCandidates,
+    /// The peer's check, rightly signed.
+    Request {
+        socket: u32,
+        remote: SocketAddr,
+        claim: Option<RoleClaim>,
+        priority: Option<u32>,
+        use_candidate: bool,
+    },
+    /// The peer's answer to one of the agent's requests, rightly signed.
+    Answer {
+        request: Index,
+        from_elsewhere: bool,
+        code: Option<u16>,
+        mapped: SocketAddr,
+    },
+    /// Something like what the agent sent.
+    Damaged {
+        model: Index,
+        all: Vec<Damage>,
+        how: Mend,
+    },
+    Noise {
+        socket: u32,
+        remote: SocketAddr,
+        bytes: Vec<u8>,
+    },
+    /// Time passes; the agent is not polled.
+    Later(u64),
+    /// The clock goes back.
+    Earlier(u64),
+    Poll,
+    /// So many times, sleep for as long as the agent says, and poll.
+    Follow(usize),
+    Send(Vec<u8>),
+    SendFailed(SocketAddr),
+    Close,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Whose {
+    Peers,
+    Own,
+    Others,
+}
+
+/// What the application did, as far as it matters.
+#[derive(Clone, Debug)]
+struct Model {
+    role: Role,
+    nomination: Nomination,
+    reach: Reach,
+    deadline_ms: Option<u64>,
+    is_closed: bool,
+}
+
+struct Machine;
+
+impl ReferenceStateMachine for Machine {
+    type State = Model;
+    type Transition = Step;
+
+    fn init_state() -> BoxedStrategy<Model> {
+        let role = select(vec![Role::Controlling, Role::Controlled]);
+        let nomination = select(vec![Nomination::Fast, Nomination::Regular]);
+        let reach =
+            prop_oneof![Just(Reach::Wide), (1_u16..20).prop_map(Reach::Pairs), Just(Reach::default())];
+        (role, nomination, reach, prop::option::of(0_u64..60_000))
+            .prop_map(|(role, nomination, reach, deadline_ms)| Model {
+                role,
+                nomination,
+                reach,
+                deadline_ms,
+                is_closed: false,
+            })
+            .boxed()
+    }
+
+    fn transitions(_: &Model) -> BoxedStrategy<Step> {
+        steps().boxed()
+    }
+
+    fn apply(mut model: Model, step: &Step) -> Model {
+        model.is_closed |= matches!(step, Step::Close);
+        model
+    }
+}
+
+/// The agent, its clock, and what it has sent.
+struct Bench {
+    agent: Agent,
+    peer: Credentials,
+    /// What the agent is told.
+    clock: Instant,
+    /// The latest that it was told.
+    latest: Instant,
+    requests: Vec<(SocketId, SocketAddr, Vec<u8>)>,
+    counter: u64,
+    /// When the peer last answered a check with success.
+    answered: Option<Instant>,
+    is_closed: bool,
+}
+
+impl StateMachineTest for Machine {
+    type SystemUnderTest = Bench;
+    type Reference = Self;
+
+    fn init_test(model: &Model) -> Bench {
+        let config = AgentConfig {
+            role: model.role,
+            nomination: model.nomination,
+            reach: model.reach,
+            deadline: model.deadline_ms.map(Duration::from_millis),
+            ..Default::default()
+        };
+        Bench {
+            agent: Agent::new(config, [1; 32]).unwrap(),
+            peer: Credentials::new("peer", "the-password-of-the-peer").unwrap(),
+            clock: Instant::ZERO,
+            latest: Instant::ZERO,
+            requests: Vec::new(),
+            counter: 0,
+            answered: None,
+            is_closed: false,
+        }
+    }
+
+    fn apply(mut bench: Bench, model: &Model, step: Step) -> Bench {
+        bench.take(step);
+        assert_eq!(bench.is_closed, model.is_closed);
+        bench
+    }
+
+    fn teardown(mut bench: Bench, _: Model) {
+        bench.follow(50);
+    }
+}
+
+impl Bench {
+    fn take(&mut self, step: Step) {
+        match step {
+            Step::SocketUp { id, address } => {
+                let now = self.now();
+                let up = self.agent.socket_up(now, Socket::udp(SocketId(id), address));
+                assert!(!self.is_closed || up == Err(SocketError::Ended));
+            }
+            Step::Reflexive { id, address } => {
+                let server = SocketAddr::from(([192, 0, 2, 1], 3478));
+                let now = self.now();
+                let added = self.agent.add_server_reflexive(now, SocketId(id), address, server);
+                assert!(!self.is_closed || added == Err(SocketError::Ended));
+            }
+            Step::Credentials(whose) => {
+                let credentials = match whose {
+                    Whose::Peers => self.peer.clone(),
+                    Whose::Own => self.agent.local_credentials().clone(),
+                    Whose::Others => Credentials::new("other", "the-password-of-another").unwrap(),
+                };
+                let now = self.now();
+                let set = self.agent.set_remote_credentials(now, credentials);
+                assert!(!self.is_closed || set == Err(RemoteError::Ended));
+                assert!(!matches!(whose, Whose::Own) || set.is_err());
+            }
+            Step::Candidate(line) => {
+                let candidate: Candidate = line.parse().unwrap_or_else(|error| panic!("{line}: {error}"));
+                let now = self.now();
+                let added = self.agent.add_remote_candidate(now, &candidate);
+                assert!(!self.is_closed || added == Err(RemoteError::Ended));
+            }
+            Step::EndOfCandidates => {
+                let now = self.now();
+                self.agent.end_of_remote_candidates(now);
+            }
+            Step::Request { socket, remote, claim, priority, use_candidate } => {
+                let bytes = self.request(claim, priority, use_candidate);
+                self.receive(SocketId(socket), remote, bytes);
+            }
+            Step::Answer { request, from_elsewhere, code, mapped } => {
+                if let Some((socket, remote, bytes)) = self.recall(request) {
+                    let elsewhere = SocketAddr::from(([10, 9, 9, 9], 9));
+                    let bytes = self.answer(&bytes, code, mapped);
+                    if code.is_none() {
+                        let now = self.now();
+                        self.answered = Some(self.latest.max(now));
+                    }
+                    self.receive(socket, if from_elsewhere { elsewhere } else { remote }, bytes);
+                }
+            }
+            Step::Damaged { model, all, how } => {
+                if let Some((socket, remote, mut bytes)) = self.recall(model) {
+                    all.iter().for_each(|one| one.apply(&mut bytes));
+                    mend(&mut bytes, how);
+                    self.receive(socket, remote, bytes);
+                }
+            }
+            Step::Noise { socket, remote, bytes } => self.receive(SocketId(socket), remote, bytes),
+            Step::Later(millis) => self.clock = self.clock + Duration::from_millis(millis),
+            Step::Earlier(millis) => self.clock = self.clock - Duration::from_millis(millis),
+            Step::Poll => {
+                self.drain();
+            }
+            Step::Follow(times) => self.follow(times),
+            Step::Send(payload) => self.send(&payload),
+            Step::SendFailed(remote) => {
+                let now = self.now();
+                self.agent.send_failed(now, Tuple { socket: SocketId(0), remote });
+            }
+            Step::Close => {
+                let now = self.now();
+                self.agent.close(now);
+                self.is_closed = true;
+            }
+        }
+    }
+
+    /// What the agent is told now.
+    fn now(&mut self) -> Instant {
+        self.latest = self.latest.max(self.clock);
+        self.clock
+    }
+
+    /// Polls until the agent waits.
+    fn drain(&mut self) -> Option<Instant> {
+        let now = self.now();
+        let mut scratch = [0; MAX_TRANSMIT];
+        for _ in 0..BUDGET {
+            match self.agent.poll(now, &mut scratch) {
+                Output::Closed => {
+                    assert!(self.is_closed);
+                    return None;
+                }
+                Output::Wait(until) => {
+                    assert!(!self.is_closed);
+                    // Nothing is later than the end of time.
+                    let is_over = self.latest == Instant::MAX;
+                    assert!(
+                        is_over || until.is_none_or(|at| at > self.latest),
+                        "{until:?} at {}",
+                        self.latest
+                    );
+                    return until;
+                }
+                Output::Transmit(transmit) => {
+                    assert!(!self.is_closed);
+                    let message = Message::parse(transmit.contents).unwrap();
+                    if message.class() == Class::Request {
+                        self.requests.push((transmit.socket, transmit.remote, transmit.contents.to_vec()));
+                    }
+                }
+                Output::Event(_) => assert!(!self.is_closed),
+            }
+        }
+        panic!("polls never end");
+    }
+
+    fn follow(&mut self, times: usize) {
+        for _ in 0..times {
+            let Some(at) = self.drain() else { return };
+            self.clock = self.clock.max(at);
+        }
+        self.drain();
+    }
+
+    fn send(&mut self, payload: &[u8]) {
+        let mut scratch = [0; MAX_TRANSMIT];
+        let now = self.now();
+        let sent = self.agent.send(now, ComponentId::FIRST, payload, &mut scratch);
+        let sent = sent.map(|transmit| (transmit.remote, transmit.contents.to_vec()));
+        match sent {
+            Ok((remote, contents)) => {
+                let age = self.answered.map(|last| self.latest.since(last));
+                assert!(age.is_some_and(|age| age < Duration::from_secs(30)), "answered {age:?} ago");
+                assert!(!self.is_closed && !is_stun(payload));
+                assert_eq!(contents, payload);
+                assert_eq!(self.agent.path(ComponentId::FIRST).map(|path| path.remote), Some(remote));
+                let pairs = self.agent.explain().pairs;
+                assert!(pairs.iter().any(|p| p.remote == remote && p.phase == PairPhase::Succeeded));
+            }
+            Err(error) => assert!(!self.is_closed || error == SendError::Ended),
+        }
+    }
+
+    fn receive(&mut self, socket: SocketId, remote: SocketAddr, mut bytes: Vec<u8>) {
+        let now = self.now();
+        match self.agent.receive(now, Datagram::new(socket, remote, &mut bytes)) {
+            Received::Unclaimed(_) => {}
+            Received::Dropped(reason) => assert!(!self.is_closed || reason == DropReason::Ended),
+            Received::Consumed | Received::Data { .. } => assert!(!self.is_closed),
+        }
+    }
+
+    fn recall(&self, which: Index) -> Option<(SocketId, SocketAddr, Vec<u8>)> {
+        // The latest are the most interesting.
+        let recent = &self.requests[self.requests.len().saturating_sub(12)..];
+        (!recent.is_empty()).then(|| which.get(recent).clone())
+    }
+
+    fn request(&mut self, claim: Option<RoleClaim>, priority: Option<u32>, use_candidate: bool) -> Vec<u8> {
+        self.counter += 1;
+        let mut id = [0x55; 12];
+        id[..8].copy_from_slice(&self.counter.to_be_bytes());
+        let ours = self.agent.local_credentials();
+        let mut buffer = [0; 256];
+        let mut message = MessageWriter::new(&mut buffer, Class::Request, Method::BINDING, TransactionId(id))
+            .username(ours.ufrag(), self.peer.ufrag());
+        if let Some(claim) = claim {
+            message = message.role(claim);
+        }
+        if let Some(priority) = priority {
+            message = message.priority(priority);
+        }
+        if use_candidate {
+            message = message.use_candidate();
+        }
+        let length = message.sign(&IntegrityKey::short_term(ours.password())).unwrap();
+        buffer[..length].to_vec()
+    }
+
+    fn answer(&self, request: &[u8], code: Option<u16>, mapped: SocketAddr) -> Vec<u8> {
+        let id = Message::parse(request).unwrap().transaction_id();
+        let mut buffer = [0; 256];
+        let key = IntegrityKey::short_term(self.peer.password());
+        let class = if code.is_some() { Class::Error } else { Class::Success };
+        let message = MessageWriter::new(&mut buffer, class, Method::BINDING, id);
+        let message = match code {
+            Some(code) => message.error_code(ErrorCode::new(code, "").unwrap()),
+            None => message.xor_mapped_address(mapped),
+        };
+        let length = message.sign(&key).unwrap();
+        buffer[..length].to_vec()
+    }
+}
+
+fn steps() -> impl Strategy<Value = Step> {
+    let socket = || 0_u32..4;
+    let claim = prop::option::weighted(
+        0.9,
+        prop_oneof![
+            any::<u64>().prop_map(RoleClaim::Controlling),
+            any::<u64>().prop_map(RoleClaim::Controlled),
+        ],
+    );
+    let code = prop::option::weighted(0.25, select(vec![400_u16, 401, 403, 420, 487, 500]));
+    let whose = select(vec![Whose::Peers, Whose::Peers, Whose::Peers, Whose::Own, Whose::Others]);
+    let millis =
+        || prop_oneof![4 => 0_u64..100, 4 => 100_u64..6_000, 2 => 6_000_u64..60_000, 1 => any::<u64>()];
+    prop_oneof![
+        4 => (socket(), ours()).prop_map(|(id, address)| Step::SocketUp { id, address }),
+        1 => (socket(), ours()).prop_map(|(id, address)| Step::Reflexive { id, address }),
+        3 => whose.prop_map(Step::Credentials),
+        6 => lines().prop_map(Step::Candidate),
+        1 => Just(Step::EndOfCandidates),
+        6 => (socket(), theirs(), claim, prop::option::weighted(0.95, any::<u32>()), any::<bool>()).prop_map(
+            |(socket, remote, claim, priority, use_candidate)| Step::Request {
+                socket, remote, claim, priority, use_candidate,
+            }),
+        10 => (any::<Index>(), prop::bool::weighted(0.1), code, ours()).prop_map(
+            |(request, from_elsewhere, code, mapped)| Step::Answer { request, from_elsewhere, code, mapped }),
+        2 => (any::<Index>(), prop::collection::vec(damage(), 1..4), mends())
+            .prop_map(|(model, all, how)| Step::Damaged { model, all, how }),
+        1 => (socket(), theirs(), prop::collection::vec(any::<u8>(), 0..48))
+            .prop_map(|(socket, remote, bytes)| Step::Noise { socket, remote, bytes }),
+        5 => millis().prop_map(Step::Later),
+        1 => millis().prop_map(Step::Earlier),
+        8 => Just(Step::Poll),
+        6 => (1_usize..20).prop_map(Step::Follow),
+        4 => prop::collection::vec(any::<u8>(), 0..24).prop_map(Step::Send),
+        1 => theirs().prop_map(Step::SendFailed),
+        1 => prop::bool::weighted(0.3).prop_map(|close| if close { Step::Close } else { Step::Poll }),
+    ]
+}
+
+/// Addresses of ours, a few of them of no use.
+fn ours() -> impl Strategy<Value = SocketAddr> {
+    prop_oneof![
+        8 => (1_u8..4, 4000_u16..4002).prop_map(|(host, port)| SocketAddr::from(([10, 0, 0, host], port))),
+        2 => (1_u16..3).prop_map(|host| SocketAddr::from(([0x2001, 0xdb8, 0, 0, 0, 0, 0, host], 4000))),
+        1 => select(vec!["0.0.0.0:4000", "224.0.0.1:4000", "10.0.0.1:0", "[::]:1"]).prop_map(|text| text.parse().unwrap()),
+    ]
+}
+
+/// Addresses of the peer.
+fn theirs() -> impl Strategy<Value = SocketAddr> {
+    prop_oneof![
+        8 => (1_u8..6).prop_map(|host| SocketAddr::from(([10, 0, 1, host], 5000))),
+        2 => (1_u16..3).prop_map(|host| SocketAddr::from(([0x2001, 0xdb8, 1, 0, 0, 0, 0, host], 5000))),
+    ]
+}
+
+/// Lines that are candidates, of use or not.
+fn lines() -> impl Strategy<Value = String> {
+    let kind = select(vec!["host", "srflx", "prflx", "relay"]);
+    let good = (0_u8..4, 1_u32.., theirs(), kind).prop_map(|(foundation, priority, address, kind)| {
+        format!("candidate:{foundation} 1 UDP {priority} {} {} typ {kind}", address.ip(), address.port())
+    });
+    let odd = select(vec![
+        "candidate:1 2 UDP 1 10.0.1.1 5000 typ host",
+        "candidate:1 1 TCP 1 10.0.1.1 9 typ host tcptype active",
+        "candidate:1 1 UDP 1 a.local 5000 typ host",
+        "candidate:1 1 UDP 1 0.0.0.0 5000 typ host",
+        "candidate:1 1 UDP 1 224.0.0.1 5000 typ host",
+        "candidate:1 1 UDP 1 10.0.1.1 0 typ host",
+        "candidate:1 1 UDP 1 10.0.1.1 5000 typ host ufrag else",
+        "candidate:1 1 UDP 1 fe80::1 5000 typ host",
+    ]);
+    prop_oneof![5 => good, 1 => odd.prop_map(String::from)]
+}
