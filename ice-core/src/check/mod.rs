@@ -22,7 +22,7 @@ use crate::base::{ComponentId, Instant, PairId, Random};
 use crate::candidate::{Candidates, LocalId, Origin, RemoteId};
 use crate::trace::{CheckFailure, TraceEvent, Tracer};
 use crate::transaction::Transactions;
-use crate::wire::RoleClaim;
+use crate::wire::{RoleClaim, TransactionId};
 use checklist::{Checklist, Occasion};
 use conclusion::Conclusion;
 use pair::PairState;
@@ -32,6 +32,8 @@ pub use nomination::Nomination;
 pub use role::Role;
 
 pub(crate) use pair::{Pair, PairNomination};
+#[cfg(test)]
+pub(crate) use responder::MAX_REFUSED;
 pub(crate) use responder::{Accepted, Request};
 
 /// What the checks need of the agent for a moment.
@@ -86,6 +88,8 @@ pub(crate) struct Checks {
     /// No new check before this (RFC 8445 §6.1.4.2).
     next_slot: Instant,
     progress: Progress,
+    /// Requests that were answered with 487, so that copies of them get the same answer.
+    refused: VecDeque<TransactionId>,
     effects: VecDeque<Effect>,
     tally: Tally,
 }
@@ -145,6 +149,7 @@ impl Checks {
                 .collect(),
             next_slot: Instant::ZERO,
             progress: Progress::Unstarted,
+            refused: VecDeque::new(),
             effects: VecDeque::with_capacity(8),
             tally: Tally::default(),
         }
@@ -178,6 +183,11 @@ impl Checks {
 
     pub(crate) fn pairs(&self) -> impl Iterator<Item = &Pair> {
         self.list.iter()
+    }
+
+    #[cfg(test)]
+    pub(crate) fn refused_len(&self) -> usize {
+        self.refused.len()
     }
 
     #[cfg(test)]

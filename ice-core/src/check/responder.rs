@@ -11,6 +11,10 @@ use crate::candidate::{AddedRemote, LocalId, Origin, RemoteId};
 use crate::trace::TraceEvent;
 use crate::wire::{RoleClaim, TransactionId};
 
+/// How many refused requests are remembered, the latest: a conflict takes a round trip or two to repair, and a peer
+/// sends one new check each Ta (RFC 8445 §7.3.1.1).
+pub(crate) const MAX_REFUSED: usize = 16;
+
 /// What matters of an authenticated Binding request.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Request {
@@ -50,8 +54,12 @@ impl Checks {
             },
         );
         match judge(self.role, self.tie_breaker, request.claim) {
+            // A copy of a request that was refused is refused, too: the peer has drawn its conclusion from the first
+            // answer, and our role may have changed since.
+            _ if self.refused.contains(&request.id) => return Accepted::RoleConflict,
             Verdict::PeerYields => {
                 self.confirm_selection();
+                self.remember_refused(request.id);
                 return Accepted::RoleConflict;
             }
             Verdict::WeYield => self.switch_role(cx),
@@ -70,6 +78,13 @@ impl Checks {
         let Some(pair) = self.pair_of(cx, request.local, remote) else { return Accepted::SuccessOnly };
         self.on_pair_requested(cx, pair, nominated);
         Accepted::Success
+    }
+
+    fn remember_refused(&mut self, id: TransactionId) {
+        if self.refused.len() >= MAX_REFUSED {
+            self.refused.pop_front();
+        }
+        self.refused.push_back(id);
     }
 
     /// RFC 8445 §7.3.1.3: an unknown source is a peer-reflexive candidate.

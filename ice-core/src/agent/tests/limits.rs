@@ -199,3 +199,14 @@ fn candidates_that_come_before_their_credentials_are_bounded_and_sorted_out_late
     stage.agent.set_remote_credentials(stage.now, credentials).unwrap();
     assert_eq!(stage.agent.explain().pairs.len(), 1);
 }
+
+#[test]
+fn refused_requests_are_remembered_up_to_a_bound() {
+    let mut stage = Stage::new(AgentConfig { tie_breaker: Some(5), ..role(Role::Controlling) });
+    for _ in 0..100 {
+        let request = stage.request(RoleClaim::Controlling(1), false);
+        assert_eq!(stage.receive(PEER, &request), Outcome::Consumed);
+        stage.poll();
+    }
+    assert_eq!(stage.agent.checks.refused_len(), crate::check::MAX_REFUSED);
+}

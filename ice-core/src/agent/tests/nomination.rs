@@ -254,3 +254,25 @@ fn a_nomination_that_waits_for_its_check_survives_the_selection_of_another() {
     stage.answer_all(PEER);
     assert_eq!(stage.selected(), Some(PEER));
 }
+
+/// A network doubles the datagrams of a conflict: the second copy meets us in another role.
+#[test]
+fn a_copy_of_a_refused_nomination_is_refused_too() {
+    let mut stage = Stage::new(AgentConfig { tie_breaker: Some(5), ..role(Role::Controlling) });
+    stage.add_candidate(PEER, 2_000);
+    stage.poll();
+    stage.answer_all(PEER);
+    let nomination = stage.request(RoleClaim::Controlling(1), true);
+    stage.receive(PEER, &nomination);
+    // The peer has refused a check of ours meanwhile, so we yield.
+    let stronger = stage.request(RoleClaim::Controlling(9), false);
+    stage.receive(PEER, &stronger);
+    assert_eq!(stage.agent.role(), Role::Controlled);
+    stage.poll();
+    stage.sent.clear();
+    stage.receive(PEER, &nomination);
+    stage.poll();
+    assert_eq!(stage.selected(), None);
+    let answer = Message::parse(&stage.sent[0].1).unwrap();
+    assert_eq!(answer.error_code().map(ErrorCode::code), Some(487));
+}
