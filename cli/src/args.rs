@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use floe_core::Role;
+use serde::Serialize;
 
 /// Finds a working path between two peers (ICE, RFC 8445) and shows how.
 ///
@@ -35,6 +36,23 @@ pub(crate) struct Demo {
     /// Print one JSON document with the same content; all times are in milliseconds
     #[arg(long)]
     pub(crate) json: bool,
+
+    /// What drives the agents' sockets and timers
+    #[arg(long, value_name = "NAME", default_value = "tokio")]
+    pub(crate) runtime: RuntimeName,
+}
+
+#[derive(ValueEnum, Serialize, Clone, Copy, PartialEq, Eq, Debug)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum RuntimeName {
+    /// Both on tokio (floe-tokio)
+    Tokio,
+    /// Both on async-std (floe-async-std)
+    AsyncStd,
+    /// Both on smol (floe-async-std, with its feature smol)
+    Smol,
+    /// Alice on tokio, and Bob on async-std
+    Mixed,
 }
 
 /// Runs one agent whose signalling is this terminal.
@@ -139,6 +157,7 @@ mod tests {
             ("floe connect controlling --deadline 0", "must be over 0 and at most 86400 seconds"),
             ("floe connect controlling --deadline NaN", "must be over 0 and at most 86400 seconds"),
             ("floe connect controlling --deadline inf", "must be over 0 and at most 86400 seconds"),
+            ("floe demo --runtime glommio", "[possible values: tokio, async-std, smol, mixed]"),
             ("floe demo --xml", "unexpected argument '--xml'"),
             ("floe demmo", "unrecognized subcommand 'demmo'"),
         ];

@@ -34,6 +34,16 @@ fn as_json_it_tells_of_two_ends_that_agree_and_lose_nothing() {
 }
 
 #[test]
+fn it_connects_on_every_runtime() {
+    for runtime in ["tokio", "async-std", "smol", "mixed"] {
+        let output = floe(&["demo", "--runtime", runtime, "--json"]);
+        let document: Value = serde_json::from_slice(&output.stdout).expect("one JSON document");
+        assert!(output.status.success(), "{runtime}: {document:#}");
+        assert_eq!((&document["runtime"], &document["well"]), (&runtime.into(), &true.into()));
+    }
+}
+
+#[test]
 fn as_text_it_fits_a_terminal_and_has_no_colours_in_a_pipe() {
     let output = floe(&["demo"]);
     let text = String::from_utf8(output.stdout).expect("UTF-8");

@@ -1,7 +1,8 @@
 //! What every driver has to do, whatever its runtime: the suite that each runs in its own tests.
 //!
-//! Each function is one test. It runs on `runtime`, on loopback, and panics if the driver breaks its word. Nothing
-//! sleeps; a guard of ten seconds stands for "never".
+//! Each function is one test, and [`contract_tests!`](crate::contract_tests) makes all of them. It runs on `runtime`, on
+//! loopback, and panics if the driver breaks its word. Nothing sleeps and hopes; a guard of ten seconds stands for
+//! "never".
 
 #![allow(
     clippy::expect_used,
@@ -10,20 +11,50 @@
     reason = "these are tests; a panic is a verdict"
 )]
 
-use std::future::{Future, poll_fn};
-use std::net::{SocketAddr, UdpSocket};
-use std::pin::pin;
-use std::task::Poll;
+mod tools;
+
+use std::future::poll_fn;
+use std::net::UdpSocket;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use floe_core::{AgentConfig, Candidate, Event, RemoteError, Role};
 
-use crate::{
-    AsyncTimer, Config, ConnectError, Connection, Description, InterfacePolicy, RecvError, Runtime,
-    SendError, Session,
+use crate::{AsyncDatagram, AsyncTimer, ConnectError, RecvError, Runtime, SendError};
+use tools::{
+    NEVER, Witness, Woken, addresses, bind, both, can_be_bound, closed_ports, connected, exchange, introduce,
+    is_pending, session, within, yielding_until,
 };
 
-const NEVER: Duration = Duration::from_secs(10);
+/// Makes a `#[test]` of each function of the suite, in the module where it stands.
+///
+/// `$block_on` runs a future to its end; `$runtime` is evaluated in that future and gives the runtime.
+#[macro_export]
+macro_rules! contract_tests {
+    ($block_on:expr, $runtime:expr) => {
+        $crate::contract_tests! {
+            $block_on, $runtime;
+            connects_both_ways
+            candidates_may_trickle
+            recv_is_cancel_safe
+            send_errors_are_typed
+            close_ends_what_waits
+            dropping_ends_the_task
+            sockets_survive_closed_ports
+            events_tell_what_happened
+            failure_is_a_report
+            timers_can_be_set_again
+            sockets_wake_who_waits
+        }
+    };
+    ($block_on:expr, $runtime:expr; $($name:ident)*) => {$(
+        #[test]
+        fn $name() {
+            $block_on(async { $crate::contract::$name(&$runtime).await });
+        }
+    )*};
+}
 
 /// Data flows both ways, and both sides agree on one path.
 pub async fn connects_both_ways<R: Runtime>(runtime: &R) {
@@ -125,6 +156,7 @@ pub async fn close_ends_what_waits<R: Runtime>(runtime: &R) {
     let connection = closed.connection();
     let (mut connect, mut recv) = (Box::pin(closed.connect()), Box::pin(connection.recv()));
     assert!(is_pending(&mut connect).await && is_pending(&mut recv).await);
+    within(runtime, yielding_until(|| closed.stats().sent > 0)).await;
     // Begun and dropped: it goes on.
     let _ = is_pending(&mut Box::pin(closed.close())).await;
     // From the first moment on, before the task has seen it.
@@ -137,22 +169,34 @@ pub async fn close_ends_what_waits<R: Runtime>(runtime: &R) {
     within(runtime, closed.close()).await;
 }
 
-/// When the last handle is gone the task ends, and the ports are free.
-pub async fn dropping_ends_the_task<R: Runtime>(runtime: &R) {
-    let (left, right) = connected(runtime).await;
-    let session = session(runtime, Role::Controlling);
-    let mut events = session.events();
-    let addresses = addresses(&session.local_description());
-    assert!(!can_be_bound(&addresses));
-    let clone = session.clone();
-    drop(session);
-    assert!(!can_be_bound(&addresses));
+/// When the last handle is gone, session or connection, no task is left behind, and the ports are free.
+pub async fn dropping_ends_the_task<R: Runtime + Clone>(runtime: &R) {
+    let witness = Witness::of(runtime.clone());
+    let lonely = session(&witness, Role::Controlling);
+    let mut events = lonely.events();
+    let ports = addresses(&lonely.local_description());
+    let clone = lonely.clone();
+    drop(lonely);
+    assert!(!can_be_bound(&ports) && witness.tasks() == 1);
     drop(clone);
     within(runtime, async { while events.next().await.is_some() {} }).await;
-    assert!(can_be_bound(&addresses));
+    assert!(can_be_bound(&ports));
+    within(runtime, yielding_until(|| witness.tasks() == 0)).await;
 
+    let (left, right) = (session(&witness, Role::Controlling), session(&witness, Role::Controlled));
+    let ports = [addresses(&left.local_description()), addresses(&right.local_description())].concat();
+    introduce(&left, &right);
+    let (one, two) = within(runtime, both(left.connect(), right.connect())).await;
+    let (one, two) = (one.unwrap(), two.unwrap());
+    drop((left, right));
     // A connection keeps what it needs.
-    exchange(runtime, &left, &right).await;
+    exchange(&witness, &one, &two).await;
+    assert_eq!(witness.tasks(), 2);
+    drop(one);
+    within(runtime, yielding_until(|| witness.tasks() == 1)).await;
+    drop(two);
+    within(runtime, yielding_until(|| witness.tasks() == 0)).await;
+    assert!(can_be_bound(&ports));
 }
 
 /// Nobody at an address that is tried, and a peer that goes away, break nothing.
@@ -214,109 +258,35 @@ pub async fn failure_is_a_report<R: Runtime>(runtime: &R) {
     assert!(matches!(connection.try_send(b"hello"), Err(SendError::Closed)));
 }
 
-fn session<R: Runtime>(runtime: &R, role: Role) -> Session<R> {
-    bind(runtime, AgentConfig { role, ..Default::default() })
-}
-
-fn bind<R: Runtime>(runtime: &R, agent: AgentConfig) -> Session<R> {
-    let interfaces = InterfacePolicy::loopback_only();
-    Session::bind(runtime, Config { agent, interfaces, ..Default::default() }).unwrap()
-}
-
-fn introduce<R: Runtime>(left: &Session<R>, right: &Session<R>) {
-    assert_eq!(left.set_remote_description(&right.local_description()), Ok(Vec::new()));
-    assert_eq!(right.set_remote_description(&left.local_description()), Ok(Vec::new()));
-}
-
-async fn connected<R: Runtime>(runtime: &R) -> (Connection<R>, Connection<R>) {
-    let (left, right) = (session(runtime, Role::Controlling), session(runtime, Role::Controlled));
-    introduce(&left, &right);
-    let (left, right) = within(runtime, both(left.connect(), right.connect())).await;
-    (left.unwrap(), right.unwrap())
-}
-
-async fn exchange<R: Runtime>(runtime: &R, left: &Connection<R>, right: &Connection<R>) {
-    within(runtime, left.send(b"hello from the left")).await.unwrap();
-    assert_eq!(&within(runtime, right.recv()).await.unwrap()[..], b"hello from the left");
-    within(runtime, right.send(b"hello from the right")).await.unwrap();
-    assert_eq!(&within(runtime, left.recv()).await.unwrap()[..], b"hello from the right");
-}
-
-fn addresses(description: &Description) -> Vec<SocketAddr> {
-    let addresses: Vec<_> = description.candidates.iter().filter_map(|c| c.address.socket_addr()).collect();
-    assert!(!addresses.is_empty());
-    addresses
-}
-
-fn can_be_bound(addresses: &[SocketAddr]) -> bool {
-    addresses.iter().all(|address| UdpSocket::bind(address).is_ok())
-}
-
-/// Candidates like those of `description`, at ports where nobody is.
-fn closed_ports(description: &Description) -> Vec<Candidate> {
-    let elsewhere = |candidate: &Candidate| {
-        let address = candidate.address.socket_addr().unwrap();
-        let free = UdpSocket::bind(SocketAddr::new(address.ip(), 0)).unwrap().local_addr().unwrap();
-        Candidate { address: free.into(), ..candidate.clone() }
-    };
-    description.candidates.iter().map(elsewhere).collect()
-}
-
-/// What `future` gives, unless it takes for ever.
-async fn within<R: Runtime, T>(runtime: &R, future: impl Future<Output = T>) -> T {
+/// A timer wakes at the time that it was set to last, be it earlier than before, or past.
+pub async fn timers_can_be_set_again<R: Runtime>(runtime: &R) {
     let mut timer = runtime.timer();
-    timer.reset(Instant::now() + NEVER);
-    let mut future = pin!(future);
-    poll_fn(|cx| match future.as_mut().poll(cx) {
-        Poll::Ready(value) => Poll::Ready(value),
-        Poll::Pending if timer.poll_elapsed(cx).is_ready() => panic!("nothing for {NEVER:?}"),
-        Poll::Pending => Poll::Pending,
-    })
-    .await
-}
-
-/// What both futures give, run at the same time.
-async fn both<A, B>(one: impl Future<Output = A>, two: impl Future<Output = B>) -> (A, B) {
-    let (mut one, mut two) = (pin!(one), pin!(two));
-    let (mut first, mut second) = (None, None);
-    poll_fn(move |cx| {
-        if first.is_none() {
-            first = ready(one.as_mut().poll(cx));
-        }
-        if second.is_none() {
-            second = ready(two.as_mut().poll(cx));
-        }
-        match (first.take(), second.take()) {
-            (Some(a), Some(b)) => Poll::Ready((a, b)),
-            (a, b) => {
-                (first, second) = (a, b);
-                Poll::Pending
-            }
-        }
-    })
-    .await
-}
-
-fn ready<T>(poll: Poll<T>) -> Option<T> {
-    match poll {
-        Poll::Ready(value) => Some(value),
-        Poll::Pending => None,
+    assert!(poll_fn(|cx| Poll::Ready(timer.poll_elapsed(cx).is_pending())).await);
+    timer.reset(Instant::now() + 2 * NEVER);
+    assert!(poll_fn(|cx| Poll::Ready(timer.poll_elapsed(cx).is_pending())).await);
+    let soon = Instant::now() + Duration::from_millis(10);
+    for _ in 0..2 {
+        timer.reset(soon);
+        within(runtime, poll_fn(|cx| timer.poll_elapsed(cx))).await;
+        assert!(Instant::now() >= soon);
     }
 }
 
-/// Lets the others run until `seen`.
-async fn yielding_until(seen: impl Fn() -> bool) {
-    poll_fn(|cx| match seen() {
-        true => Poll::Ready(()),
-        false => {
-            cx.waker().wake_by_ref();
-            Poll::Pending
-        }
-    })
-    .await;
-}
+/// Whoever waits for a datagram, or for room while there is some, is woken.
+pub async fn sockets_wake_who_waits<R: Runtime>(runtime: &R) {
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    socket.set_nonblocking(true).unwrap();
+    let address = socket.local_addr().unwrap();
+    let socket = runtime.register(socket).unwrap();
+    assert_eq!(socket.local_addr().unwrap(), address);
+    within(runtime, poll_fn(|cx| socket.poll_send_ready(cx))).await.unwrap();
 
-/// Polls once, for real: the future is left waiting.
-async fn is_pending<F: Future + Unpin>(future: &mut F) -> bool {
-    poll_fn(|cx| Poll::Ready(std::pin::Pin::new(&mut *future).poll(cx).is_pending())).await
+    let (mut buffer, woken) = ([0; 16], Arc::new(Woken::default()));
+    let waker = Waker::from(Arc::clone(&woken));
+    let mut recv = |cx: &mut Context<'_>| socket.poll_recv_from(cx, &mut buffer);
+    assert!(recv(&mut Context::from_waker(&waker)).is_pending());
+    assert_eq!(socket.try_send_to(b"to itself", address).unwrap(), 9);
+    within(runtime, yielding_until(|| woken.is_set())).await;
+    assert_eq!(within(runtime, poll_fn(recv)).await.unwrap(), (9, address));
+    assert!(buffer.starts_with(b"to itself"));
 }

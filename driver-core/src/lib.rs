@@ -2,8 +2,8 @@
 //! and time in and out of the engine, and the [`Session`] and [`Connection`] that an application holds.
 //!
 //! Applications use a driver for their runtime, such as `floe-tokio`. This crate is for authors of drivers: a
-//! [`Runtime`] gives a socket, a timer and a way to spawn; all else is here. The feature `contract` has the test suite
-//! that a driver has to pass.
+//! [`Runtime`] gives a socket, a timer and a way to spawn; all else is here, the public [`face!`] too. The feature
+//! `contract` has the test suite that a driver has to pass.
 //!
 //! # How it works
 //!
@@ -23,6 +23,7 @@ mod connection;
 pub mod contract;
 mod error;
 mod events;
+mod face;
 pub mod interfaces;
 mod runtime;
 mod session;
@@ -39,6 +40,8 @@ pub use config::{Config, Description, UnusableCandidate};
 pub use connection::Connection;
 pub use error::{BindError, ConnectError, RecvError, SendError, Unused, UnusedReason};
 pub use events::{Events, MAX_EVENTS};
+#[doc(hidden)] // For `face!`.
+pub use floe_core;
 pub use interfaces::InterfacePolicy;
 pub use runtime::{AsyncDatagram, AsyncTimer, Runtime};
 pub use session::Session;

@@ -36,46 +36,12 @@
 //!
 //! # What to know
 //!
-//! * Handles are cheap to clone. Add the peer's candidates as they trickle in from one task while another waits in
-//!   `connect`. When the last [`Session`] and [`Connection`] are dropped, the task ends and the sockets are closed.
-//! * A connection is like a connected UDP socket: datagrams may be lost, doubled and reordered, and are not encrypted.
-//!   
-//!   Run DTLS, QUIC or another protocol over it. What looks like STUN is refused ([`SendError::LooksLikeStun`]): few
-//!   payloads of eight bytes or more do, shorter ones if their first byte is 0 to 3.
-//! * When there is no path, [`ConnectError::Failed`] has the engine's [`Report`]: the causes, and what became of each
-//!   pair. `explain` gives it at any moment.
 //! * The runtime needs its I/O and time drivers (`enable_all`).
-//! * Logs go to `tracing`, target `floe`.
-
+#![doc = floe_driver::what_to_know!()]
 #![forbid(unsafe_code)]
 
 mod runtime;
 
-pub use floe_core::{
-    AgentConfig, Candidate, CandidateType, Cause, Credentials, Event, Nomination, Path, Reach, RemoteError,
-    Report, Role,
-};
-pub use floe_driver::{
-    BindError, Config, ConnectError, Description, InterfacePolicy, MAX_EVENTS, MAX_RECEIVED, RecvError,
-    SendError, Stats, UnusableCandidate, Unused, UnusedReason,
-};
 pub use runtime::{Timer, Tokio, UdpSocket};
 
-/// The engine itself, for what is not re-exported here: traces, grammar, errors.
-pub use floe_core as core;
-
-/// A [`floe_driver::Session`] on tokio.
-pub type Session = floe_driver::Session<Tokio>;
-/// A [`floe_driver::Connection`] on tokio.
-pub type Connection = floe_driver::Connection<Tokio>;
-/// The [`floe_driver::Events`] of a [`Session`].
-pub type Events = floe_driver::Events<Tokio>;
-
-/// Binds one UDP socket on every usable address and starts a session on the current runtime.
-///
-/// # Errors
-/// If no address can be bound, the configuration is out of range, or there is no tokio runtime.
-pub async fn bind(config: Config) -> Result<Session, BindError> {
-    let runtime = Tokio::current().map_err(BindError::Runtime)?;
-    Session::bind(&runtime, config)
-}
+floe_driver::face!(Tokio, Tokio::current());

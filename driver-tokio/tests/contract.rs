@@ -1,34 +1,24 @@
 //! The suite that every driver has to pass, on both kinds of tokio runtime.
 
-use floe_driver::contract;
+#![allow(clippy::unwrap_used, reason = "the helpers belong to the tests")]
+
+use floe_driver::contract_tests;
 use floe_tokio::Tokio;
+use tokio::runtime::Builder;
 
-macro_rules! tests {
-    ($($name:ident)*) => {$(
-        mod $name {
-            use super::*;
+mod on_one_thread {
+    use super::*;
 
-            #[tokio::test]
-            async fn on_one_thread() {
-                contract::$name(&Tokio::current().unwrap()).await;
-            }
-
-            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            async fn on_two_threads() {
-                contract::$name(&Tokio::current().unwrap()).await;
-            }
-        }
-    )*};
+    contract_tests!(on(&mut Builder::new_current_thread()), Tokio::current().unwrap());
 }
 
-tests! {
-    connects_both_ways
-    candidates_may_trickle
-    recv_is_cancel_safe
-    send_errors_are_typed
-    close_ends_what_waits
-    dropping_ends_the_task
-    sockets_survive_closed_ports
-    events_tell_what_happened
-    failure_is_a_report
+mod on_two_threads {
+    use super::*;
+
+    contract_tests!(on(Builder::new_multi_thread().worker_threads(2)), Tokio::current().unwrap());
+}
+
+fn on<F: Future<Output = ()>>(builder: &mut Builder) -> impl FnOnce(F) {
+    let runtime = builder.enable_all().build().unwrap();
+    move |test| runtime.block_on(test)
 }

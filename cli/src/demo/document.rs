@@ -8,6 +8,7 @@ use floe_core::trace::TraceEvent;
 use serde::Serialize;
 
 use super::timeline::{Moment, PathLine, Side, Step, What};
+use crate::args::RuntimeName;
 use crate::millis::Millis;
 use crate::stats::Percentiles;
 
@@ -18,6 +19,7 @@ pub(crate) struct Document {
     pub(crate) well: bool,
     /// Whether only the loopback interface could be used.
     pub(crate) loopback: bool,
+    pub(crate) runtime: RuntimeName,
     pub(crate) alice: Gathered,
     pub(crate) bob: Gathered,
     /// Every pair, best first.

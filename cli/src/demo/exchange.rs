@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use floe_tokio::Connection;
+use floe_driver::{Connection, Runtime};
 use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout_at};
 
@@ -45,7 +45,7 @@ pub(crate) struct Echoed {
 }
 
 /// Sends all datagrams and waits for their echoes.
-pub(crate) async fn ask(connection: &Connection) -> Result<Asked, Error> {
+pub(crate) async fn ask<R: Runtime>(connection: &Connection<R>) -> Result<Asked, Error> {
     let start = Instant::now();
     let mut book = Book::default();
     loop {
@@ -68,8 +68,8 @@ pub(crate) async fn ask(connection: &Connection) -> Result<Asked, Error> {
 }
 
 /// Echoes each datagram once, until the other side has finished.
-pub(crate) async fn echo(
-    connection: &Connection,
+pub(crate) async fn echo<R: Runtime>(
+    connection: &Connection<R>,
     mut finished: oneshot::Receiver<()>,
 ) -> Result<Echoed, Error> {
     let mut seen = BTreeSet::new();

@@ -11,13 +11,13 @@ use std::io::Write;
 use std::sync::Arc;
 use std::time::Duration;
 
-use floe_tokio::{
-    AgentConfig, BindError, Config, Connection, Description, InterfacePolicy, Path, Role, Session,
-};
+use floe_async_std::{AsyncStd, Smol};
+use floe_driver::{Connection, Runtime, Session};
+use floe_tokio::{AgentConfig, BindError, Config, Description, InterfacePolicy, Path, Role, Tokio};
 use tokio::sync::{Barrier, oneshot};
 use tokio::time::timeout;
 
-use crate::args;
+use crate::args::{self, RuntimeName};
 use crate::error::Error;
 use crate::millis::Millis;
 use crate::paint::Paint;
@@ -31,7 +31,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Runs the demo and prints it. It is an error if it did not go well.
 pub(crate) async fn run(args: &args::Demo) -> Result<(), Error> {
-    let document = connect_both().await?;
+    let document = connect_both(args.runtime).await?;
     let mut stdout = std::io::stdout().lock();
     if args.json {
         serde_json::to_writer_pretty(&mut stdout, &document)?;
@@ -43,16 +43,27 @@ pub(crate) async fn run(args: &args::Demo) -> Result<(), Error> {
     if document.well { Ok(()) } else { Err(Error::NotWell) }
 }
 
-async fn connect_both() -> Result<Document, Error> {
+/// Each agent's task, sockets and timer are those of its runtime. What waits for them is on tokio in any case.
+async fn connect_both(name: RuntimeName) -> Result<Document, Error> {
+    let tokio = Tokio::current().map_err(Error::Runtime)?;
+    match name {
+        RuntimeName::Tokio => connect(name, &tokio, &tokio).await,
+        RuntimeName::AsyncStd => connect(name, &AsyncStd, &AsyncStd).await,
+        RuntimeName::Smol => connect(name, &Smol, &Smol).await,
+        RuntimeName::Mixed => connect(name, &tokio, &AsyncStd).await,
+    }
+}
+
+async fn connect<A: Runtime, B: Runtime>(name: RuntimeName, alices: &A, bobs: &B) -> Result<Document, Error> {
     let recorder = Recorder::new();
-    let (alice, loopback) = match bind(Side::Alice, InterfacePolicy::default(), &recorder).await {
+    let (alice, loopback) = match bind(alices, Side::Alice, InterfacePolicy::default(), &recorder) {
         Err(BindError::NoUsableAddress(_)) => {
-            (bind(Side::Alice, InterfacePolicy::loopback_only(), &recorder).await?, true)
+            (bind(alices, Side::Alice, InterfacePolicy::loopback_only(), &recorder)?, true)
         }
         bound => (bound?, false),
     };
     let policy = if loopback { InterfacePolicy::loopback_only() } else { InterfacePolicy::default() };
-    let bob = bind(Side::Bob, policy, &recorder).await?;
+    let bob = bind(bobs, Side::Bob, policy, &recorder)?;
 
     // Signalling, in memory. A web server, a chat or a QR code does the same.
     let (to_bob, from_alice) = oneshot::channel();
@@ -86,6 +97,7 @@ async fn connect_both() -> Result<Document, Error> {
     Ok(Document {
         well: selected.agreed && moved.is_complete(),
         loopback,
+        runtime: name,
         alice: Gathered::of(Side::Alice, "controlling", &moments),
         bob: Gathered::of(Side::Bob, "controlled", &moments),
         paths,
@@ -95,25 +107,26 @@ async fn connect_both() -> Result<Document, Error> {
     })
 }
 
-async fn bind(side: Side, interfaces: InterfacePolicy, recorder: &Recorder) -> Result<Session, BindError> {
+fn bind<R: Runtime>(
+    runtime: &R,
+    side: Side,
+    interfaces: InterfacePolicy,
+    recorder: &Recorder,
+) -> Result<Session<R>, BindError> {
     let role = match side {
         Side::Alice => Role::Controlling,
         Side::Bob => Role::Controlled,
     };
-    floe_tokio::bind(Config {
-        agent: AgentConfig { role, deadline: Some(PATIENCE), ..Default::default() },
-        interfaces,
-        observer: Some(recorder.observer(side)),
-    })
-    .await
+    let agent = AgentConfig { role, deadline: Some(PATIENCE), ..Default::default() };
+    Session::bind(runtime, Config { agent, interfaces, observer: Some(recorder.observer(side)) })
 }
 
 /// Exchanges descriptions and waits until the two sides have agreed on a path.
-async fn reach_peer(
-    session: &Session,
+async fn reach_peer<R: Runtime>(
+    session: &Session<R>,
     to_peer: oneshot::Sender<Description>,
     from_peer: oneshot::Receiver<Description>,
-) -> Result<Connection, Error> {
+) -> Result<Connection<R>, Error> {
     let _ = to_peer.send(session.local_description());
     let remote = from_peer.await.map_err(|_| peer_missing())?;
     session.set_remote_description(&remote).map_err(|error| Error::NoConnection(error.to_string()))?;
@@ -122,7 +135,7 @@ async fn reach_peer(
     Ok(connection)
 }
 
-async fn selected_path(connection: &Connection) -> Result<Path, Error> {
+async fn selected_path<R: Runtime>(connection: &Connection<R>) -> Result<Path, Error> {
     let waited = timeout(PATIENCE, connection.selected()).await;
     let path = waited.map_err(|_| Error::NoConnection("a path works, but none was selected".to_owned()))?;
     Ok(path?)

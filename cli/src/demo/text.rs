@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use super::document::{Direction, Document, Gathered, Moved, Selected, View};
 use super::timeline::{PathLine, Side, Step, What};
+use crate::args::RuntimeName;
 use crate::paint::Paint;
 
 /// No line is longer.
@@ -19,6 +20,12 @@ pub(crate) fn text(document: &Document, paint: Paint) -> String {
     page.prose(0, "floe demo: two ICE agents on this machine find a path to each other");
     if document.loopback {
         page.prose(0, "No usable network interface was found, so this is over loopback.");
+    }
+    match document.runtime {
+        RuntimeName::Tokio => {}
+        RuntimeName::AsyncStd => page.prose(0, "Both run on async-std."),
+        RuntimeName::Smol => page.prose(0, "Both run on smol."),
+        RuntimeName::Mixed => page.prose(0, "Alice runs on tokio, and Bob on async-std."),
     }
     page.gathered(&document.alice, &document.bob);
     page.paired(&document.paths);

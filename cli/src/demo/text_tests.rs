@@ -26,6 +26,7 @@ fn document() -> Document {
     Document {
         well: true,
         loopback: false,
+        runtime: RuntimeName::Tokio,
         alice: gathered("controlling", "[fd00::1]:1"),
         bob: gathered("controlled", "[fd00::2]:2"),
         selected: Selected::conclude(alice, bob, &told.paths, &told.steps),
@@ -154,6 +155,15 @@ fn what_is_not_well_is_said() {
     let divided = text(&divided, Paint::PLAIN);
     assert!(divided.contains("so this is over loopback."), "{divided}");
     assert!(divided.ends_with("\nNot well: the two sides do not use the same path.\n"), "{divided}");
+}
+
+#[test]
+fn another_runtime_than_the_usual_one_is_told() {
+    let told = |runtime| text(&Document { runtime, ..document() }, Paint::PLAIN);
+    assert!(!told(RuntimeName::Tokio).contains(" on tokio"));
+    assert!(told(RuntimeName::AsyncStd).contains("\nBoth run on async-std.\n"));
+    assert!(told(RuntimeName::Smol).contains("\nBoth run on smol.\n"));
+    assert!(told(RuntimeName::Mixed).contains("\nAlice runs on tokio, and Bob on async-std.\n"));
 }
 
 #[test]

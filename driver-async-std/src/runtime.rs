@@ -1,0 +1,47 @@
+//! Who runs the tasks: all that async-std and smol do differently.
+
+use std::future::Future;
+use std::io;
+
+use floe_driver::Runtime;
+
+use crate::{Timer, UdpSocket};
+
+macro_rules! runtime {
+    ($(#[$attribute:meta])* $Name:ident, $spawn:expr) => {
+        $(#[$attribute])*
+        #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+        pub struct $Name;
+
+        $(#[$attribute])*
+        impl Runtime for $Name {
+            type Socket = UdpSocket;
+            type Timer = Timer;
+
+            fn register(&self, socket: std::net::UdpSocket) -> io::Result<UdpSocket> {
+                UdpSocket::register(socket)
+            }
+
+            fn timer(&self) -> Timer {
+                Timer::unset()
+            }
+
+            fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+                // The task ends by itself when the session does.
+                $spawn(task);
+            }
+        }
+    };
+}
+
+runtime! {
+    /// async-std's executor, which is the same everywhere in a process.
+    #[cfg(feature = "async-std")]
+    AsyncStd, |task| drop(async_std::task::spawn(task))
+}
+
+runtime! {
+    /// smol's global executor, the one of `smol::spawn`.
+    #[cfg(feature = "smol")]
+    Smol, |task| ::smol::spawn(task).detach()
+}
