@@ -1,0 +1,31 @@
+//! Plays one input of a fuzz target, and shows the story that it tells.
+//! `cargo run -p floe-fuzz-harness --example replay TARGET FILE`.
+
+use floe_fuzz_harness::script::Script;
+use floe_fuzz_harness::{agent_raw, agent_signed, candidate, commands, wire};
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let mut arguments = std::env::args().skip(1);
+    let (Some(target), Some(file)) = (arguments.next(), arguments.next()) else {
+        return Err("usage: replay TARGET FILE".into());
+    };
+    let data = std::fs::read(file)?;
+    let run: fn(&[u8]) = match target.as_str() {
+        "wire" => wire::run,
+        "candidate" => candidate::run,
+        "agent_raw" => agent_raw::run,
+        "agent_signed" => agent_signed::run,
+        "commands" => commands::run,
+        _ => return Err(format!("no target is called {target}").into()),
+    };
+    if matches!(target.as_str(), "agent_signed" | "commands") {
+        let script = Script::read(&data);
+        println!("{:?}", script.setting);
+        for step in &script.steps {
+            let clock = if step.late { " late" } else { "" };
+            println!("{:?}{}{clock}", step.action, if step.unpolled { " unpolled" } else { "" });
+        }
+    }
+    run(&data);
+    Ok(())
+}
