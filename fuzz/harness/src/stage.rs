@@ -161,6 +161,11 @@ impl Stage {
         match message.class() {
             Class::Request => {
                 assert!(self.signalled, "nobody can read it yet");
+                let to = transmit.remote;
+                assert!(
+                    to.port() != 0 && !to.ip().is_multicast() && !to.ip().is_unspecified(),
+                    "a check to {to}"
+                );
                 assert_eq!(message.verify(&self.forge.their_key), Ok(()));
                 assert_eq!(
                     message.username_halves(),
@@ -194,6 +199,7 @@ impl Stage {
             }
             Event::Failed(report) => {
                 assert!(report.pairs.len() <= self.pairs);
+                assert!(!report.causes.is_empty(), "it has failed and does not know why");
                 self.failed = true;
             }
             _ => {}

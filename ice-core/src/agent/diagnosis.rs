@@ -16,6 +16,8 @@ pub enum Cause {
     NoLocalCandidates,
     /// Signalling has brought neither credentials nor candidates.
     NoRemoteDescription,
+    /// Candidates came, and the peer's credentials did not: nothing can be checked without them.
+    NoRemoteCredentials,
     /// The peer's credentials came, and no candidate ever did, by signalling or by a check.
     NoRemoteCandidates {
         /// Whether the peer has said that there are none (RFC 8838 §8.2).
@@ -71,6 +73,11 @@ pub enum Cause {
     NotNominated,
     /// A path works, but the peer does not answer our nomination.
     NominationUnanswered,
+    /// Nothing speaks against a path yet: there was too little time.
+    TooEarly {
+        /// Our own requests so far.
+        requests_sent: u32,
+    },
     /// The driver could not send, or ICMP errors came back.
     SendFailed {
         /// How often.
@@ -108,6 +115,7 @@ impl fmt::Display for Cause {
         match self {
             Self::NoLocalCandidates => f.write_str("no socket is up: there is nothing to connect from"),
             Self::NoRemoteDescription => f.write_str("nothing came from the peer by signalling"),
+            Self::NoRemoteCredentials => f.write_str("the peer's candidates came, its credentials did not"),
             Self::NoRemoteCandidates { ended: false } => f.write_str("no candidate ever came from the peer"),
             Self::NoRemoteCandidates { ended: true } => f.write_str("the peer says that it has no candidates"),
             Self::NothingToPair => f.write_str(
@@ -144,6 +152,9 @@ impl fmt::Display for Cause {
             Self::PairLimit { untried } => write!(f, "the limit on pairs kept {untried} pairs from being tried"),
             Self::NotNominated => f.write_str("a path works, but the peer has not nominated it"),
             Self::NominationUnanswered => f.write_str("a path works, but the peer does not answer its nomination"),
+            Self::TooEarly { requests_sent } => {
+                write!(f, "too early to say: {requests_sent} checks were sent, and nothing speaks against them yet")
+            }
             Self::SendFailed { failures } => {
                 write!(f, "sending failed {failures} times, here or with an ICMP error")
             }
@@ -187,10 +198,6 @@ pub(super) fn diagnose(seen: &Evidence) -> Causes {
     if seen.has_selected {
         return causes;
     }
-    if let Some(why) = seen.lost {
-        causes.push(why.into());
-        return causes;
-    }
     if seen.has_valid {
         match seen.role {
             Role::Controlling if seen.is_nominating => causes.push(Cause::NominationUnanswered),
@@ -198,6 +205,10 @@ pub(super) fn diagnose(seen: &Evidence) -> Causes {
             Role::Controlling => {}
             Role::Controlled => causes.push(Cause::NotNominated),
         }
+        return causes;
+    }
+    if let Some(why) = seen.lost {
+        causes.push(why.into());
         return causes;
     }
     if seen.local_candidates == 0 {
@@ -208,6 +219,8 @@ pub(super) fn diagnose(seen: &Evidence) -> Causes {
     }
     if !seen.has_remote_credentials && seen.remote_candidates == 0 {
         causes.push(Cause::NoRemoteDescription);
+    } else if !seen.has_remote_credentials {
+        causes.push(Cause::NoRemoteCredentials);
     } else if seen.remote_candidates == 0 && seen.names == 0 {
         causes.push(Cause::NoRemoteCandidates { ended: seen.end_of_candidates });
     } else if seen.local_candidates > 0 && seen.pairs == 0 {
@@ -240,6 +253,9 @@ pub(super) fn diagnose(seen: &Evidence) -> Causes {
     }
     if seen.send_failures > 0 {
         causes.push(Cause::SendFailed { failures: seen.send_failures });
+    }
+    if causes.is_empty() {
+        causes.push(Cause::TooEarly { requests_sent: seen.requests_sent });
     }
     causes
 }
@@ -277,7 +293,7 @@ mod tests {
         let nothing_through =
             Cause::NothingThrough { requests_sent: 4, relay: false, mapping: MappingKnowledge::Unknown };
         let unsent = Evidence { requests_sent: 0, pairs: 0, remote_candidates: 0, ..SEEN };
-        let table: [(Evidence, &[Cause]); 17] = [
+        let table: [(Evidence, &[Cause]); 19] = [
             (SEEN, &[nothing_through]),
             (Evidence { has_selected: true, ..SEEN }, &[]),
             (Evidence { has_valid: true, ..SEEN }, &[]),
@@ -290,6 +306,11 @@ mod tests {
                 &[Cause::NoLocalCandidates],
             ),
             (Evidence { has_remote_credentials: false, ..unsent }, &[Cause::NoRemoteDescription]),
+            (
+                Evidence { has_remote_credentials: false, requests_sent: 0, ..SEEN },
+                &[Cause::NoRemoteCredentials],
+            ),
+            (Evidence { requests_sent: 0, ..SEEN }, &[Cause::TooEarly { requests_sent: 0 }]),
             (unsent, &[Cause::NoRemoteCandidates { ended: false }]),
             (Evidence { end_of_candidates: true, ..unsent }, &[Cause::NoRemoteCandidates { ended: true }]),
             (Evidence { names: 2, ..unsent }, &[Cause::NothingToPair]),

@@ -23,11 +23,12 @@ use core::net::SocketAddr;
 use crate::base::{ComponentId, Instant, PairId, Random, Tuple};
 use crate::candidate::{
     AddedRemote, Address, Candidate, Candidates, MAX_REMOTE_CANDIDATES, NewRemote, Transport,
+    is_transport_address,
 };
 use crate::check::{self, CheckConfig, Checks, Role};
 use crate::gather::{Gatherer, Socket, SocketError};
 use crate::path::{Flow, Outlet, Paths};
-use crate::trace::{Observer, TraceEvent, Tracer};
+use crate::trace::{CheckFailure, Observer, TraceEvent, Tracer};
 use crate::wire::{IntegrityKey, is_stun};
 use answer::Answers;
 use diagnosis::Evidence;
@@ -63,6 +64,8 @@ pub struct Agent {
     events: VecDeque<Event>,
     watch: Watch,
     hints: Hints,
+    /// Why the path that carried data last was lost.
+    last_loss: Option<CheckFailure>,
     /// Candidates that say which credentials they belong to, and came before these. At most
     /// `MAX_REMOTE_CANDIDATES`.
     early: Vec<Candidate>,
@@ -135,6 +138,7 @@ impl Agent {
             events: VecDeque::new(),
             watch: Watch::new(config.deadline),
             hints: Hints::default(),
+            last_loss: None,
             early: Vec::new(),
         })
     }
@@ -265,7 +269,7 @@ impl Agent {
                 return Err(RemoteError::UnresolvedName);
             }
         };
-        if address.ip().is_unspecified() || address.ip().is_multicast() || address.port() == 0 {
+        if !is_transport_address(address) {
             return Err(RemoteError::NotATransportAddress(address));
         }
         let Candidate { foundation, priority, kind, .. } = *candidate;
@@ -426,7 +430,7 @@ impl Agent {
             send_failures: self.hints.send_failures,
             has_valid: matches!(self.paths.outlet(self.now, component), Some(Outlet::Open(_))),
             is_nominating: self.checks.is_nominating(),
-            lost: self.checks.lost(component),
+            lost: self.checks.lost(component).or(self.last_loss),
             has_selected: self.checks.selected(component).is_some(),
         }
     }

@@ -141,6 +141,7 @@ impl Agent {
             path::Effect::Degraded(pair) => self.tell(pair, Event::PathDegraded),
             path::Effect::Recovered(pair) => self.tell(pair, Event::PathRecovered),
             path::Effect::Lost { pair, why } => {
+                self.last_loss = Some(failure_of(why));
                 let cause = Cause::from(failure_of(why));
                 self.tell(pair, |path| Event::PathLost { path, cause });
             }

@@ -4,6 +4,7 @@
 use super::answer::{Answer, AnswerKind};
 use super::{Agent, Datagram, Life, Received};
 use crate::base::{Instant, Tuple};
+use crate::candidate::is_transport_address;
 use crate::check::{Accepted, Request};
 use crate::gather::Socket;
 use crate::trace::{DropReason, TraceEvent};
@@ -39,6 +40,10 @@ impl Agent {
         let socket = *self.gatherer.socket(tuple.socket).ok_or(DropReason::UnknownSocket)?;
         if socket.local().is_ipv4() != tuple.remote.is_ipv4() {
             return Err(DropReason::WrongFamily);
+        }
+        // Nobody can have sent from there, and what is learned from it would be aimed at.
+        if !is_transport_address(tuple.remote) {
+            return Err(DropReason::NotATransportAddress);
         }
         if !message.has_fingerprint() {
             return Err(DropReason::NoFingerprint);

@@ -18,6 +18,7 @@ pub use foundation::{Foundation, FoundationTable, MAX_FOUNDATIONS};
 pub use grammar::MAX_LINE;
 pub use preference::LocalPreferences;
 pub use priority::{pair_priority, peer_reflexive_priority, priority};
+pub(crate) use signalled::is_transport_address;
 pub use signalled::{Address, Candidate, CandidateType, Transport};
 pub use table::{
     AddedLocal, AddedRemote, Candidates, LocalCandidate, LocalId, MAX_LOCAL_CANDIDATES,

@@ -125,6 +125,15 @@ pub enum Address {
     },
 }
 
+/// Whether datagrams can be sent to, and come from, this address: it is one host's, with a port.
+pub(crate) fn is_transport_address(address: SocketAddr) -> bool {
+    let ip = address.ip();
+    address.port() != 0
+        && !ip.is_unspecified()
+        && !ip.is_multicast()
+        && ip != IpAddr::V4(core::net::Ipv4Addr::BROADCAST)
+}
+
 impl Address {
     /// The IP address and port, unless it is a name.
     pub const fn socket_addr(&self) -> Option<SocketAddr> {

@@ -109,7 +109,6 @@ impl Checklist {
             // RFC 8445 §6.1.2.4: a reflexive candidate's pair is that of its base, which is there already.
             && matches!(local.kind, CandidateType::Host | CandidateType::Relayed)
             && can_reach(local.base.ip(), remote.address.ip())
-            && remote.address.port() != 0
     }
 
     /// Adds the pair of two candidates, if there is room for it or room can be made
@@ -254,7 +253,9 @@ impl Checklist {
             self.put_off(removed.local, removed.remote, role, candidates);
             return true;
         }
-        heard && self.displace_longest_unanswered()
+        let displaced = heard && self.displace_longest_unanswered();
+        self.trim_reserve();
+        displaced
     }
 
     /// The pair that has waited longest for an answer, and on which nothing was heard.
@@ -281,15 +282,19 @@ impl Checklist {
 
     /// There is no room for this pair now.
     fn put_off(&mut self, local: LocalId, remote: RemoteId, role: Role, candidates: &Candidates) {
+        match self.reach {
+            Reach::Pairs(_) => self.untried = self.untried.saturating_add(1),
+            Reach::Wide => self.reserve.insert(local, remote, |l, r| of(candidates, l, r, role)),
+        }
+        self.trim_reserve();
+    }
+
+    /// List and reserve together hold [`MAX_PAIRS`] at the most.
+    fn trim_reserve(&mut self) {
         let room = usize::from(MAX_PAIRS) - usize::from(DEFAULT_PAIRS);
-        let left_out = match self.reach {
-            Reach::Pairs(_) => true,
-            Reach::Wide => {
-                self.reserve.insert(local, remote, |l, r| of(candidates, l, r, role));
-                self.reserve.len() > room && self.reserve.drop_lowest()
-            }
-        };
-        self.untried = self.untried.saturating_add(u32::from(left_out));
+        while self.reserve.len() > room {
+            self.untried = self.untried.saturating_add(u32::from(self.reserve.drop_last()));
+        }
     }
 }
 
@@ -301,12 +306,8 @@ fn of(candidates: &Candidates, local: LocalId, remote: RemoteId, role: Role) -> 
     }
 }
 
-/// Same family, and link-local only among themselves (RFC 8445 §6.1.2.2). Nothing can be sent to the
-/// unspecified address or checked by multicast.
+/// Same family, and link-local only among themselves (RFC 8445 §6.1.2.2).
 fn can_reach(local: IpAddr, remote: IpAddr) -> bool {
-    if remote.is_unspecified() || remote.is_multicast() {
-        return false;
-    }
     match (local, remote) {
         (IpAddr::V4(_), IpAddr::V4(_)) => true,
         (IpAddr::V6(local), IpAddr::V6(remote)) => {

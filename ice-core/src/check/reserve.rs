@@ -43,11 +43,13 @@ impl Reserve {
         self.untried.insert(place, (local, remote));
     }
 
-    /// Forgets the untried pair of the lowest priority; whether there was one.
-    pub(crate) fn drop_lowest(&mut self) -> bool {
-        let any = !self.untried.is_empty();
-        self.untried.drain(..usize::from(any));
-        any
+    /// Forgets the pair whose turn would come last; whether it was never tried.
+    pub(crate) fn drop_last(&mut self) -> bool {
+        let was_tried = self.parked.pop_back().is_some();
+        if !was_tried && !self.untried.is_empty() {
+            self.untried.remove(0);
+        }
+        !was_tried
     }
 
     /// A pair steps back.

@@ -9,6 +9,7 @@ use smallvec::SmallVec;
 use crate::base::{ComponentId, SocketId};
 use crate::candidate::{
     AddedLocal, CandidateType, Candidates, FoundationTable, LocalId, LocalPreferences, NewLocal, Transport,
+    is_transport_address,
 };
 
 /// Something that carries datagrams and is open: told to the agent with `socket_up`.
@@ -193,9 +194,5 @@ impl Gatherer {
 }
 
 fn check_address(address: SocketAddr) -> Result<(), SocketError> {
-    let ip = address.ip();
-    if ip.is_unspecified() || ip.is_multicast() || address.port() == 0 {
-        return Err(SocketError::NotATransportAddress(address));
-    }
-    Ok(())
+    if is_transport_address(address) { Ok(()) } else { Err(SocketError::NotATransportAddress(address)) }
 }

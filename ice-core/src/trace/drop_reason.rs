@@ -34,6 +34,8 @@ pub enum DropReason {
     UnexpectedMethod,
     /// No such socket is up.
     UnknownSocket,
+    /// The source is no address that can be answered: unspecified, multicast, broadcast, or port 0.
+    NotATransportAddress,
     /// The source is of another address family than the socket.
     WrongFamily,
     /// Answers wait to be polled and their queue is full: poll more often.
@@ -60,6 +62,7 @@ impl fmt::Display for DropReason {
             Self::UnknownAttributes => "request with unknown attributes that must be understood",
             Self::UnexpectedMethod => "not a Binding message",
             Self::UnknownSocket => "no such socket",
+            Self::NotATransportAddress => "source that nobody can send from",
             Self::WrongFamily => "source of another address family than the socket",
             Self::AnswerQueueFull => "too many answers wait to be sent",
             Self::TooManyCandidates => "too many peer-reflexive candidates or pairs",

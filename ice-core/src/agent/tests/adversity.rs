@@ -15,6 +15,20 @@ fn other() -> SocketAddr {
     SocketAddr::from(([10, 0, 0, 3], 5000))
 }
 
+/// A controlled agent with two valid pairs; that of `PEER` is the better one.
+fn two_valid_pairs() -> Stage {
+    let mut stage = Stage::new(role(Role::Controlled));
+    stage.add_candidate(other(), 1_000);
+    stage.add_candidate(PEER, 2_000);
+    stage.wait(Duration::from_millis(60));
+    for _ in 0..2 {
+        stage.answer_all(PEER);
+        stage.answer_all(other());
+        stage.wait(Duration::from_millis(60));
+    }
+    stage
+}
+
 /// 100 dead pairs in progress, and the peer is heard on a new address.
 fn heard(reach: Reach) {
     let mut stage = Stage::new(AgentConfig { reach, role: Role::Controlled, ..Default::default() });
@@ -118,15 +132,7 @@ fn a_pair_that_was_nominated_never_steps_back() {
 /// Two nominated pairs; the higher dies; the lower still works.
 #[test]
 fn of_two_nominated_pairs_the_one_that_lives_takes_over() {
-    let mut stage = Stage::new(role(Role::Controlled));
-    stage.add_candidate(other(), 1_000);
-    stage.add_candidate(PEER, 2_000);
-    stage.wait(Duration::from_millis(60));
-    for _ in 0..2 {
-        stage.answer_all(PEER);
-        stage.answer_all(other());
-        stage.wait(Duration::from_millis(60));
-    }
+    let mut stage = two_valid_pairs();
     let r = stage.request(CONTROLLING, true);
     stage.receive(PEER, &r);
     stage.poll();
@@ -233,15 +239,7 @@ fn with_a_long_reserve_of_better_pairs_the_one_that_was_heard_comes_first() {
 /// The peer nominates the other pair once, as floe does.
 #[test]
 fn of_two_pairs_nominated_once_the_one_that_lives_takes_over() {
-    let mut stage = Stage::new(role(Role::Controlled));
-    stage.add_candidate(other(), 1_000);
-    stage.add_candidate(PEER, 2_000);
-    stage.wait(Duration::from_millis(60));
-    for _ in 0..2 {
-        stage.answer_all(PEER);
-        stage.answer_all(other());
-        stage.wait(Duration::from_millis(60));
-    }
+    let mut stage = two_valid_pairs();
     let r = stage.request(CONTROLLING, true);
     stage.receive(PEER, &r);
     stage.poll();
@@ -331,15 +329,7 @@ fn a_stray_datagram_does_not_hide_that_nothing_got_through() {
 /// An aggressive peer nominates a better pair that was checked long ago.
 #[test]
 fn selecting_another_pair_later_keeps_sending_allowed() {
-    let mut stage = Stage::new(role(Role::Controlled));
-    stage.add_candidate(other(), 1_000);
-    stage.add_candidate(PEER, 2_000);
-    stage.wait(Duration::from_millis(60));
-    for _ in 0..3 {
-        stage.answer_all(PEER);
-        stage.answer_all(other());
-        stage.wait(Duration::from_millis(60));
-    }
+    let mut stage = two_valid_pairs();
     let r = stage.request(CONTROLLING, true);
     stage.receive(other(), &r);
     for _ in 0..40 {
@@ -352,4 +342,25 @@ fn selecting_another_pair_later_keeps_sending_allowed() {
     stage.receive(PEER, &r);
     stage.poll();
     assert!(stage.agent.path(ComponentId::FIRST).is_some(), "no path though the old one has consent");
+}
+
+#[test]
+fn a_peer_that_falls_silent_before_it_nominates_is_told_of_in_the_report() {
+    let mut stage = Stage::new(role(Role::Controlled));
+    stage.add_candidate(PEER, 1_000);
+    stage.poll();
+    stage.answer_all(PEER);
+    stage.wait(Duration::from_secs(60));
+    let Some(Event::Failed(report)) = stage.events.last() else { panic!("{:?}", stage.events.last()) };
+    assert_eq!(report.causes, [Cause::ConsentExpired]);
+}
+
+#[test]
+fn candidates_without_credentials_are_told_of_in_the_report() {
+    let config = AgentConfig { deadline: Some(Duration::from_secs(10)), ..Default::default() };
+    let mut stage = Stage::without_credentials(config);
+    stage.add_candidate(PEER, 1_000);
+    stage.wait(Duration::from_secs(11));
+    let Some(Event::Failed(report)) = stage.events.last() else { panic!("{:?}", stage.events.last()) };
+    assert_eq!(report.causes, [Cause::NoRemoteCredentials]);
 }

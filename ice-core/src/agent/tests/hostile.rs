@@ -251,3 +251,18 @@ fn data_that_starts_like_stun_is_delivered_or_refused_by_send_and_never_lost() {
         assert!(sent || first <= 3 && (length < 8 || length == 20));
     }
 }
+
+/// A network can deliver a datagram from port 0; the others would make us aim at many.
+#[test]
+fn a_source_that_nobody_can_send_from_is_not_learned() {
+    for source in ["10.0.0.2:0", "0.0.0.0:5000", "224.0.0.1:5000", "255.255.255.255:5000"] {
+        let mut stage = Stage::new(role(Role::Controlled));
+        let before = stage.agent.state_fingerprint();
+        let request = stage.request(CONTROLLING, true);
+        let outcome = stage.receive(source.parse().unwrap(), &request);
+        assert_eq!(outcome, Outcome::Dropped(DropReason::NotATransportAddress), "{source}");
+        stage.poll();
+        assert!(stage.sent.is_empty());
+        assert_eq!(stage.agent.state_fingerprint(), before, "{source}");
+    }
+}

@@ -210,3 +210,28 @@ fn refused_requests_are_remembered_up_to_a_bound() {
     }
     assert_eq!(stage.agent.checks.refused_len(), crate::check::MAX_REFUSED);
 }
+
+/// Pairs that are displaced for one that was heard go into a reserve that may be full.
+#[test]
+fn wide_reach_keeps_its_promise_when_the_peer_is_heard_on_many_pairs() {
+    let config = AgentConfig { reach: Reach::Wide, ..role(Role::Controlled) };
+    let mut stage = Stage::new(config);
+    for n in 1..60 {
+        stage.agent.socket_up(stage.now, Socket::udp(crate::base::SocketId(n as u32), source(n))).unwrap();
+    }
+    for n in 0..100 {
+        stage.add_candidate(source(1_000 + n), 1_000 + n as u32);
+    }
+    stage.wait(Duration::from_millis(4_900));
+    for n in 0..80 {
+        let request = stage.request(CONTROLLING, false);
+        stage.receive(source(1_000 + n), &request);
+        stage.poll();
+    }
+    let report = stage.agent.explain();
+    assert!(
+        report.pairs.len() + report.reserved <= usize::from(crate::check::MAX_PAIRS),
+        "{}",
+        report.reserved
+    );
+}
