@@ -237,6 +237,8 @@ impl Checks {
     /// Consent to send on this pair has ended.
     pub(crate) fn on_consent_lost(&mut self, cx: &mut Context<'_>, pair: PairId, why: CheckFailure) {
         self.fail(cx, pair, why);
+        // The next best pair may be worth a nomination at this very moment.
+        self.consider_nominations(cx);
     }
 
     /// Whether anything could still become of the checks: something is out, waits or rests.

@@ -145,8 +145,14 @@ impl Checks {
         if self.list.is_full() && !self.step_back(cx) {
             return None;
         }
-        let (local, remote, turn) = self.list.reserve.pop()?;
-        self.enlist(cx, local, remote, turn)
+        // A candidate may have gone meanwhile: then it is the next one's turn.
+        while let Some((local, remote, turn)) = self.list.reserve.pop() {
+            let enlisted = self.enlist(cx, local, remote, turn);
+            if enlisted.is_some() {
+                return enlisted;
+            }
+        }
+        None
     }
 
     /// Brings a pair of the reserve into the list, ready to be checked.
