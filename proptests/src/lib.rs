@@ -17,7 +17,7 @@ pub use outage::{Cut, Outage, outages};
 pub use run::{Datagram, Outcome, Run, SideOutcome, run};
 pub use scenario::{Link, Nat, Scenario, Side, scenarios};
 
-use proptest::test_runner::Config;
+use proptest::test_runner::{Config, RngSeed};
 
 /// What a printed scenario needs to be read back as Rust.
 pub mod paste {
@@ -26,13 +26,20 @@ pub mod paste {
     pub use floe_core::Role::{Controlled, Controlling};
 }
 
-/// A thousand cases, or more if `PROPTEST_CASES` says so. What fails is printed as Rust, so nothing is kept in a file.
+/// A thousand cases, or more if `PROPTEST_CASES` says so.
 pub fn thousand() -> Config {
     cases(1_000)
 }
 
-/// So many cases, or more if `PROPTEST_CASES` says so.
+/// So many cases, or more if `PROPTEST_CASES` says so. They are the same ones each time, so that a change is judged by
+/// what it changed; `PROPTEST_RNG_SEED` draws others. What fails is printed as Rust, so nothing is kept in a file.
 pub fn cases(count: u32) -> Config {
     let asked = Config::default();
-    Config { cases: asked.cases.max(count), failure_persistence: None, ..asked }
+    let rng_seed = match asked.rng_seed {
+        RngSeed::Random => RngSeed::Fixed(RFC),
+        fixed @ RngSeed::Fixed(_) => fixed,
+    };
+    Config { cases: asked.cases.max(count), rng_seed, failure_persistence: None, ..asked }
 }
+
+const RFC: u64 = 8445;

@@ -227,6 +227,57 @@ fn equal_tie_breakers_and_duplicates_do_not_lose_a_nomination() {
     agree(&run(&scenario)).unwrap();
 }
 
+/// As proptest printed it, from the same beginning: Bob is nominated to before his own check of the pair succeeds, and when
+/// it does the choice has become his. What he follows he must say, or Alice waits for it.
+#[test]
+fn a_nomination_that_is_still_wanted_when_the_roles_change_is_said_aloud() {
+    let scenario = Scenario {
+        seed: 658437197756600848,
+        link: Link {
+            latency_ms: 256,
+            jitter_ms: 103,
+            loss_percent: 18,
+            duplication_percent: 12,
+            reordering_percent: 10,
+            reorder_ms: 226,
+        },
+        ta_ms: 62,
+        overlapping: false,
+        neighbours: false,
+        alice: Side {
+            role: Controlled,
+            tie_breaker: Some(1),
+            nomination: Fast,
+            nat: Open,
+            addresses: 2,
+            dead: 0,
+            ipv6: false,
+            sockets_ms: 0,
+            credentials_ms: 2546,
+            candidates_ms: 0,
+            trickle_ms: 0,
+            reversed: false,
+            end_ms: 0,
+        },
+        bob: Side {
+            role: Controlled,
+            tie_breaker: Some(1),
+            nomination: Fast,
+            nat: AddressRestricted,
+            addresses: 1,
+            dead: 1,
+            ipv6: false,
+            sockets_ms: 0,
+            credentials_ms: 0,
+            candidates_ms: 166,
+            trickle_ms: 270,
+            reversed: false,
+            end_ms: 0,
+        },
+    };
+    agree(&run(&scenario)).unwrap();
+}
+
 /// Opposite roles, and the pair of one side is that of the other seen in a mirror.
 fn agree(outcome: &Outcome) -> Result<(), TestCaseError> {
     let [alice, bob] = &outcome.sides;
@@ -238,14 +289,14 @@ fn agree(outcome: &Outcome) -> Result<(), TestCaseError> {
     Ok(())
 }
 
-/// Whether the network let no answer through, and hardly a request: three at the most.
+/// Whether the network let no answer through but a refusal, and of requests only as many as one pair sends.
 fn was_never_heard(outcome: &Outcome) -> bool {
     let received = |class| {
         let of_class =
             |d: &&Datagram| d.received && Message::parse(&d.bytes).is_ok_and(|m| m.class() == class);
         outcome.datagrams.iter().filter(of_class).count()
     };
-    received(Class::Success) == 0 && received(Class::Request) <= 3
+    received(Class::Success) == 0 && received(Class::Request) <= 7
 }
 
 fn first_difference(first: &Outcome, second: &Outcome) -> String {

@@ -81,6 +81,11 @@ impl Checklist {
         self.pairs.iter()
     }
 
+    /// For changes that leave the order as it is.
+    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Pair> {
+        self.pairs.iter_mut()
+    }
+
     /// The best pair that is `wanted`.
     pub(crate) fn first(&self, wanted: impl Fn(&Pair) -> bool) -> Option<PairId> {
         self.pairs.iter().find(|p| wanted(p)).map(|p| p.id)

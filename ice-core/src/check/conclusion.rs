@@ -6,7 +6,7 @@ use core::time::Duration;
 use smallvec::SmallVec;
 
 use super::nomination::{Best, Decision, Rival, decide};
-use super::pair::{PairNomination, PairState};
+use super::pair::{PairNomination, PairState, Tenure};
 use super::role::Role;
 use super::{Checks, Context, Effect, Pair};
 use crate::base::{ComponentId, Instant, PairId};
@@ -133,13 +133,35 @@ impl Checks {
         self.triggered.push_front(pair);
     }
 
-    /// Either side: the nominated flag of a valid pair is set (RFC 8445 §7.2.5.3.4, §7.3.1.5). Of several nominated
-    /// pairs the one of highest priority is selected (§8.1.1).
-    pub(super) fn on_nominated(&mut self, cx: &mut Context<'_>, id: PairId) {
+    /// Controlling: the peer nominated this pair while it was, and it is valid now. The peer may have selected it, or
+    /// may never have heard that we agree; the choice is ours by now, and we make the same one aloud.
+    pub(super) fn adopt_nomination(&mut self, cx: &mut Context<'_>, id: PairId) {
+        let is_open = |c: &super::ComponentChecks| c.conclusion == Conclusion::Open;
+        if let Some(component) = self.list.get(id).map(|p| p.component)
+            && self.components.iter().any(|c| c.component == component && is_open(c))
+        {
+            self.nominate(cx, component, id);
+        }
+    }
+
+    /// Either side: the nominated flag of a valid pair is set (RFC 8445 §7.2.5.3.4, §7.3.1.5). Of several pairs that
+    /// the same side nominated, the one of highest priority is selected (§8.1.1).
+    pub(super) fn on_nominated(&mut self, cx: &mut Context<'_>, id: PairId, tenure: Tenure) {
+        let Some(component) = self.list.get(id).map(|p| p.component) else { return };
+        let of_other = |p: &Pair| match p.nomination {
+            PairNomination::Done(tenure) if p.component == component && p.id != id => Some(tenure),
+            _ => None,
+        };
+        if self.list.iter().filter_map(of_other).any(|other| other > tenure) {
+            return;
+        }
+        for overruled in self.list.iter_mut().filter(|p| of_other(p).is_some_and(|other| other < tenure)) {
+            overruled.nomination = PairNomination::None;
+        }
         let Some(pair) = self.list.get_mut(id) else { return };
-        let component = pair.component;
-        if pair.nomination != PairNomination::Done {
-            pair.nomination = PairNomination::Done;
+        let is_news = !matches!(pair.nomination, PairNomination::Done(_));
+        pair.nomination = PairNomination::Done(tenure);
+        if is_news {
             cx.tracer.emit(cx.now, TraceEvent::Nominated { pair: id });
             self.effects.push_back(Effect::Nominated(id));
         }
@@ -148,9 +170,12 @@ impl Checks {
 
     /// Selects the nominated pair of the highest priority; whether there is one.
     pub(super) fn select_best(&mut self, cx: &mut Context<'_>, component: ComponentId) -> bool {
-        let nominated =
-            self.list.iter().filter(|p| p.component == component && p.nomination == PairNomination::Done);
-        let best = nominated
+        let is_nominated = |p: &&Pair| matches!(p.nomination, PairNomination::Done(_));
+        let best = self
+            .list
+            .iter()
+            .filter(|p| p.component == component)
+            .filter(is_nominated)
             .filter_map(|p| p.valid().map(|v| (v.priority, p.id)))
             .max_by_key(|(priority, _)| *priority);
         let Some((_, best)) = best else { return false };
@@ -203,6 +228,7 @@ impl Checks {
     /// RFC 8445 §7.3.1.1: priorities change with the role, and only the controlling side nominates.
     pub(super) fn switch_role(&mut self, cx: &mut Context<'_>) {
         self.role = self.role.opposite();
+        self.tenure.end();
         self.revalue(cx);
         for of in self.components.iter_mut().filter(|c| matches!(c.conclusion, Conclusion::Nominating { .. }))
         {
@@ -210,6 +236,7 @@ impl Checks {
         }
         self.confirm_selection();
         self.repeat_old_claims(cx);
+        self.follow_adopted(cx);
         cx.tracer.emit(cx.now, TraceEvent::RoleSwitched { controlling: self.role == Role::Controlling });
         self.effects.push_back(Effect::RoleSwitched(self.role));
     }
@@ -221,6 +248,16 @@ impl Checks {
             let selected: SmallVec<[PairId; 1]> =
                 self.components.iter().filter_map(|c| self.selected(c.component)).collect();
             selected.into_iter().for_each(|pair| self.enqueue(pair));
+        }
+    }
+
+    /// Controlled again: what the peer nominated before, and we adopted for a moment, is its choice once more.
+    fn follow_adopted(&mut self, cx: &mut Context<'_>) {
+        if self.role == Role::Controlled
+            && let Some(adopted) = self.list.first(|p| p.is_wanted() && p.valid().is_some())
+            && let Some(PairNomination::Wanted(tenure)) = self.list.get(adopted).map(|p| p.nomination)
+        {
+            self.on_nominated(cx, adopted, tenure);
         }
     }
 

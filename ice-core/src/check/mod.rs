@@ -5,6 +5,7 @@
 
 mod checklist;
 mod conclusion;
+mod conflict;
 mod nomination;
 mod pair;
 mod requester;
@@ -22,18 +23,19 @@ use crate::base::{ComponentId, Instant, PairId, Random};
 use crate::candidate::{Candidates, LocalId, Origin, RemoteId};
 use crate::trace::{CheckFailure, TraceEvent, Tracer};
 use crate::transaction::Transactions;
-use crate::wire::{RoleClaim, TransactionId};
+use crate::wire::RoleClaim;
 use checklist::{Checklist, Occasion};
 use conclusion::Conclusion;
-use pair::PairState;
+use conflict::Conflict;
+use pair::{PairState, Tenure};
 
 pub use checklist::{DEFAULT_PAIRS, MAX_PAIRS, MAX_PAIRS_PER_REMOTE_ADDRESS, Reach};
 pub use nomination::Nomination;
 pub use role::Role;
 
-pub(crate) use pair::{Pair, PairNomination};
 #[cfg(test)]
-pub(crate) use responder::MAX_REFUSED;
+pub(crate) use conflict::MAX_REFUSED;
+pub(crate) use pair::{Pair, PairNomination};
 pub(crate) use responder::{Accepted, Request};
 
 /// What the checks need of the agent for a moment.
@@ -88,8 +90,8 @@ pub(crate) struct Checks {
     /// No new check before this (RFC 8445 §6.1.4.2).
     next_slot: Instant,
     progress: Progress,
-    /// Requests that were answered with 487, so that copies of them get the same answer.
-    refused: VecDeque<TransactionId>,
+    conflict: Conflict,
+    tenure: Tenure,
     effects: VecDeque<Effect>,
     tally: Tally,
 }
@@ -113,6 +115,7 @@ struct ComponentChecks {
 pub(crate) struct CheckRequest {
     pub(crate) pair: PairId,
     pub(crate) claim: RoleClaim,
+    pub(crate) tenure: Tenure,
     pub(crate) use_candidate: bool,
 }
 
@@ -149,7 +152,8 @@ impl Checks {
                 .collect(),
             next_slot: Instant::ZERO,
             progress: Progress::Unstarted,
-            refused: VecDeque::new(),
+            conflict: Conflict::default(),
+            tenure: Tenure::default(),
             effects: VecDeque::with_capacity(8),
             tally: Tally::default(),
         }
@@ -186,8 +190,8 @@ impl Checks {
     }
 
     #[cfg(test)]
-    pub(crate) fn refused_len(&self) -> usize {
-        self.refused.len()
+    pub(crate) fn conflict_len(&self) -> (usize, usize) {
+        self.conflict.len()
     }
 
     #[cfg(test)]

@@ -61,8 +61,19 @@ pub(crate) struct Valid {
 pub(crate) enum PairNomination {
     None,
     /// The peer nominated it before our own check succeeded.
-    Wanted,
-    Done,
+    Wanted(Tenure),
+    Done(Tenure),
+}
+
+/// Counts who was in control, one after the other: a role conflict may be repaired more than once, and both sides may
+/// have nominated in the meantime. What the later one says holds.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Debug)]
+pub(crate) struct Tenure(u32);
+
+impl Tenure {
+    pub(crate) fn end(&mut self) {
+        self.0 = self.0.saturating_add(1);
+    }
 }
 
 /// What went over a pair, for reports.
@@ -110,7 +121,7 @@ impl Pair {
 
     /// Whether the peer has nominated it and our own check has not succeeded yet.
     pub(crate) fn is_wanted(&self) -> bool {
-        self.nomination == PairNomination::Wanted
+        matches!(self.nomination, PairNomination::Wanted(_))
     }
 
     /// Whether its flow has lost consent: RFC 7675 §5.1 forbids to use it again with these credentials.

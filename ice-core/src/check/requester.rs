@@ -1,7 +1,7 @@
 //! Answers to our checks (RFC 8445 §7.2.5). Only authenticated ones get here.
 
-use super::pair::{Pair, PairState, Valid, is_relayed, priority};
-use super::{CheckRequest, Checks, Context, Effect};
+use super::pair::{Pair, PairNomination, PairState, Valid, is_relayed, priority};
+use super::{CheckRequest, Checks, Context, Effect, Role};
 use crate::base::{PairId, Tuple};
 use crate::candidate::{AddedLocal, CandidateType, LocalId, NewLocal};
 use crate::trace::{CheckFailure, TraceEvent};
@@ -31,11 +31,14 @@ impl Checks {
         let Some(local) = self.mapped_candidate(cx, request.pair, mapped) else { return };
         self.on_answered(cx, &transaction, mapped);
         self.set_valid(cx, request.pair, local, &transaction);
-        // Whatever our role is by now: the peer has heard the nomination and taken it.
-        let ours = request.use_candidate;
-        let theirs = self.list.get(request.pair).is_some_and(Pair::is_wanted);
-        if ours || theirs {
-            self.on_nominated(cx, request.pair);
+        match self.list.get(request.pair).map(|p| p.nomination) {
+            Some(PairNomination::Wanted(tenure)) if self.role == Role::Controlled => {
+                self.on_nominated(cx, request.pair, tenure);
+            }
+            // Whatever our role is by now: the peer has heard the nomination and taken it.
+            _ if request.use_candidate => self.on_nominated(cx, request.pair, request.tenure),
+            Some(PairNomination::Wanted(_)) => self.adopt_nomination(cx, request.pair),
+            _ => {}
         }
         self.consider_nominations(cx);
     }
@@ -62,8 +65,8 @@ impl Checks {
     fn on_role_conflict(&mut self, cx: &mut Context<'_>, request: CheckRequest) {
         if request.claim == self.claim() {
             self.switch_role(cx);
+            self.tie_breaker = cx.random.number();
         }
-        self.tie_breaker = cx.random.number();
         // Also where it was a nomination that met the conflict: with no check under way, two agents that have both
         // just given in would never find out.
         match self.list.get(request.pair) {
@@ -75,7 +78,7 @@ impl Checks {
 
     /// A consent check, which claims a role as any check does, met a conflict: repaired in the same way.
     pub(crate) fn on_consent_conflict(&mut self, cx: &mut Context<'_>, pair: PairId, claim: RoleClaim) {
-        self.on_role_conflict(cx, CheckRequest { pair, claim, use_candidate: false });
+        self.on_role_conflict(cx, CheckRequest { pair, claim, tenure: self.tenure, use_candidate: false });
     }
 
     /// RFC 8445 §7.2.5.2.1: an answer from elsewhere fails the pair.

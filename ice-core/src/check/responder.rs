@@ -3,6 +3,7 @@
 use core::net::SocketAddr;
 
 use super::checklist::Occasion;
+use super::conflict::Era;
 use super::pair::{PairNomination, PairState};
 use super::role::{Role, Verdict, judge};
 use super::{Checks, Context, Pair};
@@ -10,10 +11,6 @@ use crate::base::{ComponentId, PairId, Tuple};
 use crate::candidate::{AddedRemote, LocalId, Origin, RemoteId};
 use crate::trace::TraceEvent;
 use crate::wire::{RoleClaim, TransactionId};
-
-/// How many refused requests are remembered, the latest: a conflict takes a round trip or two to repair, and a peer
-/// sends one new check each Ta (RFC 8445 §7.3.1.1).
-pub(crate) const MAX_REFUSED: usize = 16;
 
 /// What matters of an authenticated Binding request.
 #[derive(Clone, Copy, Debug)]
@@ -53,13 +50,18 @@ impl Checks {
                 nominates: request.use_candidate,
             },
         );
+        let era = self.conflict.on_claim(request.claim);
+        if era == Era::New {
+            self.tenure.end();
+        }
+        // The peer has drawn its conclusion from the first answer, and our role may have changed since.
+        if era == Era::Past || self.conflict.was_refused(request.id) {
+            return Accepted::RoleConflict;
+        }
         match judge(self.role, self.tie_breaker, request.claim) {
-            // A copy of a request that was refused is refused, too: the peer has drawn its conclusion from the first
-            // answer, and our role may have changed since.
-            _ if self.refused.contains(&request.id) => return Accepted::RoleConflict,
             Verdict::PeerYields => {
                 self.confirm_selection();
-                self.remember_refused(request.id);
+                self.conflict.refuse(request.id);
                 return Accepted::RoleConflict;
             }
             Verdict::WeYield => self.switch_role(cx),
@@ -78,13 +80,6 @@ impl Checks {
         let Some(pair) = self.pair_of(cx, request.local, remote) else { return Accepted::SuccessOnly };
         self.on_pair_requested(cx, pair, nominated);
         Accepted::Success
-    }
-
-    fn remember_refused(&mut self, id: TransactionId) {
-        if self.refused.len() >= MAX_REFUSED {
-            self.refused.pop_front();
-        }
-        self.refused.push_back(id);
     }
 
     /// RFC 8445 §7.3.1.3: an unknown source is a peer-reflexive candidate.
@@ -142,17 +137,17 @@ impl Checks {
         let Some(pair) = self.list.get_mut(id) else { return };
         pair.stats.requests_received = pair.stats.requests_received.saturating_add(1);
         let component = pair.component;
-        let concluded = self.is_concluded(component);
+        let (concluded, tenure) = (self.is_concluded(component), self.tenure);
         let Some(pair) = self.list.get_mut(id) else { return };
         match pair.state {
-            PairState::Succeeded(_) if nominated => self.on_nominated(cx, id),
+            PairState::Succeeded(_) if nominated => self.on_nominated(cx, id, self.tenure),
             PairState::Succeeded(_) => {}
             // RFC 7675 §5.1: these credentials are spent on this flow.
             PairState::Failed(_) if pair.is_spent() => {}
             _ if concluded && !nominated => {}
             _ => {
                 if nominated {
-                    pair.nomination = PairNomination::Wanted;
+                    pair.nomination = PairNomination::Wanted(tenure);
                 }
                 self.trigger(cx, id);
             }

@@ -228,7 +228,8 @@ impl Checks {
 
     fn send(&mut self, cx: &mut Context<'_>, id: PairId) -> Option<BindingRequest> {
         let nominates = self.is_nominated_by_us(id);
-        let purpose = CheckRequest { pair: id, claim: self.claim(), use_candidate: nominates };
+        let purpose =
+            CheckRequest { pair: id, claim: self.claim(), tenure: self.tenure, use_candidate: nominates };
         let pair = self.list.get_mut(id)?;
         pair.stats.first_request.get_or_insert(cx.now);
         let state = match pair.state {

@@ -163,6 +163,15 @@ pub enum RoleClaim {
     Controlled(u64),
 }
 
+impl RoleClaim {
+    /// The number that decides a conflict.
+    pub fn tie_breaker(self) -> u64 {
+        match self {
+            Self::Controlling(number) | Self::Controlled(number) => number,
+        }
+    }
+}
+
 // RFC 8489 §14.1: address families.
 const FAMILY_V4: u8 = 1;
 const FAMILY_V6: u8 = 2;

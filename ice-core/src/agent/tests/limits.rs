@@ -201,14 +201,15 @@ fn candidates_that_come_before_their_credentials_are_bounded_and_sorted_out_late
 }
 
 #[test]
-fn refused_requests_are_remembered_up_to_a_bound() {
-    let mut stage = Stage::new(AgentConfig { tie_breaker: Some(5), ..role(Role::Controlling) });
-    for _ in 0..100 {
-        let request = stage.request(RoleClaim::Controlling(1), false);
+fn what_is_remembered_of_a_role_conflict_is_bounded() {
+    let mut stage = Stage::new(AgentConfig { tie_breaker: Some(500), ..role(Role::Controlling) });
+    for n in 0..100 {
+        let request = stage.request(RoleClaim::Controlling(n), false);
         assert_eq!(stage.receive(PEER, &request), Outcome::Consumed);
         stage.poll();
     }
-    assert_eq!(stage.agent.checks.refused_len(), crate::check::MAX_REFUSED);
+    let bound = crate::check::MAX_REFUSED;
+    assert_eq!(stage.agent.checks.conflict_len(), (bound, bound));
 }
 
 /// Pairs that are displaced for one that was heard go into a reserve that may be full.
