@@ -80,6 +80,7 @@ mod agent;
 pub mod base;
 pub mod candidate;
 mod check;
+mod description;
 mod gather;
 mod path;
 pub mod trace;
@@ -87,11 +88,11 @@ mod transaction;
 pub mod wire;
 
 pub use agent::{
-    Agent, AgentConfig, Cause, ConfigError, Credentials, CredentialsError, Datagram, Event,
-    MAX_PENDING_ANSWERS, MAX_TRANSMIT, MappingKnowledge, Output, PairReport, Path, Received, RemoteError,
-    Report, SendError, Transmit,
+    Agent, AgentConfig, Cause, ConfigError, Datagram, Event, MAX_PENDING_ANSWERS, MAX_TRANSMIT,
+    MappingKnowledge, Output, PairReport, Path, Received, RemoteError, Report, SendError, Transmit,
 };
 pub use base::{ComponentId, Instant, PairId, SocketId, Tuple};
 pub use candidate::{Candidate, CandidateType};
 pub use check::{DEFAULT_PAIRS, MAX_PAIRS, MAX_PAIRS_PER_REMOTE_ADDRESS, Nomination, Reach, Role};
+pub use description::{Credentials, CredentialsError};
 pub use gather::{Socket, SocketError};

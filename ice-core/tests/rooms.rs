@@ -16,6 +16,7 @@ const LEVELS: &[&[&str]] = &[
     &["transaction"],
     &["nat"],
     &["trace"],
+    &["description"],
     &["candidate"],
     &["wire"],
     &["base"],

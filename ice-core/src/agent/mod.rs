@@ -26,6 +26,7 @@ use crate::candidate::{
     is_transport_address,
 };
 use crate::check::{self, CheckConfig, Checks, Role};
+use crate::description::Credentials;
 use crate::gather::{Gatherer, Socket, SocketError};
 use crate::path::{Flow, Outlet, Paths};
 use crate::trace::{CheckFailure, Observer, TraceEvent, Tracer};
@@ -35,7 +36,7 @@ use diagnosis::Evidence;
 use watch::Watch;
 
 pub use answer::MAX_PENDING_ANSWERS;
-pub use config::{AgentConfig, ConfigError, Credentials, CredentialsError};
+pub use config::{AgentConfig, ConfigError};
 pub use diagnosis::{Cause, MappingKnowledge};
 pub use output::{Datagram, Event, MAX_TRANSMIT, Output, Path, Received, RemoteError, SendError, Transmit};
 pub use report::{PairReport, Report};
