@@ -233,7 +233,7 @@ pub async fn events_tell_what_happened<R: Runtime>(runtime: &R) {
         seen.push(event);
     }
     let of = |wanted: fn(&Event) -> bool| seen.iter().position(wanted).unwrap();
-    let candidates = seen.iter().filter(|e| matches!(e, Event::LocalCandidate(_))).count();
+    let candidates = seen.iter().filter(|e| matches!(e, Event::LocalCandidate { .. })).count();
     assert_eq!(candidates, left.local_description().candidates.len());
     let gathered = of(|e| matches!(e, Event::GatheringDone));
     let usable = of(|e| matches!(e, Event::PathUsable(_)));

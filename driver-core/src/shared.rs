@@ -204,7 +204,7 @@ impl<R: Runtime> State<R> {
     /// The engine has said something.
     pub(crate) fn on_event(&mut self, event: Event) {
         match &event {
-            Event::LocalCandidate(candidate) => self.locals.push(candidate.clone()),
+            Event::LocalCandidate { candidate, .. } => self.locals.push(candidate.clone()),
             Event::GatheringDone => self.gathered = true,
             Event::RestartNeeded(cause) => self.lost = Some(*cause),
             Event::Failed(report) => self.failed = Some(report.clone()),

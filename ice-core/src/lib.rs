@@ -41,7 +41,7 @@
 //!                     agents[other].receive(now, Datagram::new(SocketId(0), addresses[side], &mut bytes));
 //!                 }
 //!                 // Signalling again, one candidate at a time (RFC 8838).
-//!                 Output::Event(Event::LocalCandidate(candidate)) => {
+//!                 Output::Event(Event::LocalCandidate { candidate, .. }) => {
 //!                     agents[other].add_remote_candidate(now, &candidate)?;
 //!                 }
 //!                 Output::Event(Event::PathSelected(path)) => {
@@ -88,8 +88,9 @@ mod transaction;
 pub mod wire;
 
 pub use agent::{
-    Agent, AgentConfig, Cause, ConfigError, Datagram, Event, MAX_PENDING_ANSWERS, MAX_TRANSMIT,
-    MappingKnowledge, Output, PairReport, Path, Received, RemoteError, Report, SendError, Transmit,
+    Agent, AgentConfig, Cause, ComponentError, ConfigError, Datagram, Event, MAX_COMPONENTS,
+    MAX_PENDING_ANSWERS, MAX_TRANSMIT, MappingKnowledge, Output, PairReport, Path, Received, RemoteError,
+    Report, SendError, Transmit,
 };
 pub use base::{ComponentId, Instant, PairId, SocketId, Tuple};
 pub use candidate::{Candidate, CandidateType};

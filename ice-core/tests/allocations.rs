@@ -60,7 +60,7 @@ impl Pair {
                         datagrams += 1;
                         quiet = false;
                     }
-                    Output::Event(Event::LocalCandidate(candidate)) => {
+                    Output::Event(Event::LocalCandidate { candidate, .. }) => {
                         self.agents[1 - side].add_remote_candidate(self.now, &candidate).unwrap();
                         quiet = false;
                     }

@@ -245,7 +245,7 @@ impl Run {
                 }
                 Output::Event(event) => {
                     match &event {
-                        Event::LocalCandidate(candidate) => {
+                        Event::LocalCandidate { candidate, .. } => {
                             let number = if of.reversed {
                                 9_u64.saturating_sub(peer.signalled)
                             } else {

@@ -244,7 +244,7 @@ fn drain(agent: &mut Agent, candidates: &mut Vec<Candidate>) {
     let mut scratch = [0; MAX_TRANSMIT];
     loop {
         match agent.poll(Instant::ZERO, &mut scratch) {
-            Output::Event(Event::LocalCandidate(candidate)) => candidates.push(candidate),
+            Output::Event(Event::LocalCandidate { candidate, .. }) => candidates.push(candidate),
             Output::Event(_) => {}
             Output::Transmit(transmit) => panic!("sent to {} without credentials", transmit.remote),
             Output::Wait(_) | Output::Closed => return,

@@ -93,7 +93,7 @@ impl Agent for FloeSide {
         let mut scratch = [0; MAX_TRANSMIT];
         loop {
             match self.agent.poll(Instant::ZERO, &mut scratch) {
-                Output::Event(Event::LocalCandidate(candidate)) => signals.push(candidate),
+                Output::Event(Event::LocalCandidate { candidate, .. }) => signals.push(candidate),
                 Output::Event(_) | Output::Transmit(_) => {}
                 Output::Wait(_) | Output::Closed => return,
             }

@@ -149,7 +149,7 @@ impl Terminal {
 
     fn on_event(&mut self, event: Event) -> Result<(), Error> {
         match event {
-            Event::LocalCandidate(candidate) if self.trickle => {
+            Event::LocalCandidate { candidate, .. } if self.trickle => {
                 print(&Outgoing::Cand { cand: candidate.to_string() })
             }
             Event::GatheringDone if self.trickle => print(&Outgoing::Eoc),

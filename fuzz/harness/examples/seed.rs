@@ -192,7 +192,7 @@ fn drain(network: &mut Network, sides: &mut [Trace; 2], side: usize, other: usiz
                 }
                 network.send(sides[side].home, transmit.remote, transmit.contents);
             }
-            Output::Event(Event::LocalCandidate(candidate)) => {
+            Output::Event(Event::LocalCandidate { candidate, .. }) => {
                 let number = sides[side].lines.len() as u8;
                 sides[side].lines.push(candidate.to_string());
                 sides[other].agent.add_remote_candidate(now, &candidate).unwrap();

@@ -56,7 +56,7 @@ impl Stage {
             ta: Duration::from_millis(pick([50, 5, 500, 10_000], config >> 4)),
             tie_breaker: pick([None, Some(0), Some(7), Some(u64::MAX)], limits),
             deadline: pick([None, Some(0), Some(1), Some(90)], limits >> 2).map(Duration::from_secs),
-            credentials: None,
+            ..Default::default()
         };
         let agent = Agent::new(config, SEED).expect("a good configuration");
         let theirs = Credentials::new("peer", "the-password-of-the-peer").expect("good credentials");
@@ -189,7 +189,7 @@ impl Stage {
     fn on_event(&mut self, event: &Event) {
         assert!(!self.closed && !self.failed, "it has ended and tells {event:?}");
         match event {
-            Event::LocalCandidate(candidate) => {
+            Event::LocalCandidate { candidate, .. } => {
                 assert_eq!(candidate.to_string().parse().as_ref(), Ok(candidate));
             }
             Event::PathUsable(path) | Event::PathSelected(path) => {

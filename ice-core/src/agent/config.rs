@@ -1,8 +1,11 @@
 //! What an agent is told when it is made, and what can be wrong with it.
 
+use alloc::vec;
+use alloc::vec::Vec;
 use core::fmt;
 use core::time::Duration;
 
+use crate::base::ComponentId;
 use crate::check::{MAX_PAIRS, Nomination, Reach, Role};
 use crate::description::Credentials;
 
@@ -16,6 +19,9 @@ use crate::description::Credentials;
 pub struct AgentConfig {
     /// Which side nominates. By custom the offerer controls (RFC 8445 §6.1.1); a conflict is repaired.
     pub role: Role,
+    /// How many components each data stream has, 1 to 256, in the order of the session description; at most
+    /// [`MAX_COMPONENTS`] altogether. One stream of one component by default (RFC 8445 §4).
+    pub streams: Vec<u16>,
     /// When the controlling side nominates.
     pub nomination: Nomination,
     /// How many pairs are tried.
@@ -36,6 +42,7 @@ impl Default for AgentConfig {
     fn default() -> Self {
         Self {
             role: Role::default(),
+            streams: vec![1],
             nomination: Nomination::default(),
             reach: Reach::default(),
             ta: Duration::from_millis(50),
@@ -47,9 +54,20 @@ impl Default for AgentConfig {
 }
 
 impl AgentConfig {
+    pub(super) fn components(&self) -> impl Iterator<Item = ComponentId> {
+        let of_stream =
+            |(stream, &count)| (1..=count).map(move |component| ComponentId { stream, component });
+        (0_u16..).zip(&self.streams).flat_map(of_stream)
+    }
+
     pub(super) fn check(&self) -> Result<(), ConfigError> {
         if self.ta < Duration::from_millis(5) || self.ta > Duration::from_secs(10) {
             return Err(ConfigError::Ta(self.ta));
+        }
+        let components = self.streams.iter().fold(0_usize, |sum, &n| sum + usize::from(n));
+        if self.streams.iter().any(|n| !(1..=256).contains(n)) || !(1..=MAX_COMPONENTS).contains(&components)
+        {
+            return Err(ConfigError::Streams);
         }
         match self.reach {
             Reach::Pairs(limit) if !(1..=MAX_PAIRS).contains(&limit) => Err(ConfigError::Reach(limit)),
@@ -58,12 +76,19 @@ impl AgentConfig {
     }
 }
 
+/// How many components an agent has at the most, over all of its data streams. Each has a checklist entry and a selected pair;
+/// bundled media need one, and the limit on pairs (RFC 8445 §6.1.2.5) is shared by all.
+pub const MAX_COMPONENTS: usize = 64;
+
 /// What is wrong with an [`AgentConfig`].
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum ConfigError {
     /// Ta is under 5 ms (RFC 8445 §14.2) or over 10 s.
     Ta(Duration),
+    /// There is no stream, one without a component or with more than 256 (RFC 8445 §5.1.2.1), or more than
+    /// [`MAX_COMPONENTS`] altogether.
+    Streams,
     /// The limit on pairs is 0 or over [`MAX_PAIRS`].
     Reach(u16),
 }
@@ -72,6 +97,9 @@ impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Ta(ta) => write!(f, "Ta of {ta:?} is not in 5 ms to 10 s (RFC 8445 section 14.2)"),
+            Self::Streams => {
+                write!(f, "each stream has 1 to 256 components, all together 1 to {MAX_COMPONENTS}")
+            }
             Self::Reach(limit) => write!(f, "a limit of {limit} pairs is not in 1 to {MAX_PAIRS}"),
         }
     }

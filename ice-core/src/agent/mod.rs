@@ -10,6 +10,7 @@ mod output;
 mod poll;
 mod receive;
 mod report;
+mod streams;
 #[cfg(test)]
 mod tests;
 mod watch;
@@ -36,10 +37,11 @@ use diagnosis::Evidence;
 use watch::Watch;
 
 pub use answer::MAX_PENDING_ANSWERS;
-pub use config::{AgentConfig, ConfigError};
+pub use config::{AgentConfig, ConfigError, MAX_COMPONENTS};
 pub use diagnosis::{Cause, MappingKnowledge};
 pub use output::{Datagram, Event, MAX_TRANSMIT, Output, Path, Received, RemoteError, SendError, Transmit};
 pub use report::{PairReport, Report};
+pub use streams::ComponentError;
 
 /// An ICE agent for one peer.
 ///
@@ -69,7 +71,7 @@ pub struct Agent {
     last_loss: Option<CheckFailure>,
     /// Candidates that say which credentials they belong to, and came before these. At most
     /// `MAX_REMOTE_CANDIDATES`.
-    early: Vec<Candidate>,
+    early: Vec<(u16, Candidate)>,
 }
 
 /// The peer's credentials, ready for use.
@@ -110,6 +112,7 @@ impl Agent {
         let mut random = Random::new(seed);
         let (ufrag, password) = (random.ice_chars(UFRAG_LENGTH), random.ice_chars(PASSWORD_LENGTH));
         let drawn_tie_breaker = random.number();
+        let components: smallvec::SmallVec<[ComponentId; 1]> = config.components().collect();
         let credentials = match config.credentials {
             Some(given) => given,
             None => Credentials::drawn(ufrag, password),
@@ -121,7 +124,6 @@ impl Agent {
             reach: config.reach,
             ta: config.ta,
         };
-        let components = smallvec::smallvec![ComponentId::FIRST];
         Ok(Self {
             local_key: IntegrityKey::short_term(credentials.password()),
             credentials,
@@ -226,9 +228,9 @@ impl Agent {
         let key = IntegrityKey::short_term(credentials.password());
         self.remote = Some(Remote { credentials, key });
         self.watch.on_remote_credentials(self.now);
-        for candidate in core::mem::take(&mut self.early) {
+        for (stream, candidate) in core::mem::take(&mut self.early) {
             // One of another generation is of no use, and nobody is there to be told.
-            let _ = self.add_remote_candidate(now, &candidate);
+            let _ = self.add_stream_candidate(now, stream, &candidate);
         }
         Ok(())
     }
@@ -240,14 +242,27 @@ impl Agent {
     /// Why the candidate is not of use. Most are no fault of the caller: a peer may well signal TCP candidates and
     /// names.
     pub fn add_remote_candidate(&mut self, now: Instant, candidate: &Candidate) -> Result<(), RemoteError> {
+        self.add_stream_candidate(now, 0, candidate)
+    }
+
+    /// The same for a data stream, counted from 0 in the order of the session description.
+    ///
+    /// # Errors
+    /// As [`Self::add_remote_candidate`].
+    pub fn add_stream_candidate(
+        &mut self,
+        now: Instant,
+        stream: u16,
+        candidate: &Candidate,
+    ) -> Result<(), RemoteError> {
         self.advance(now);
         if self.life != Life::Running {
             return Err(RemoteError::Ended);
         }
         self.gather();
-        let component = ComponentId { stream: 0, component: candidate.component };
+        let component = ComponentId { stream, component: candidate.component };
         if !self.components.contains(&component) {
-            return Err(RemoteError::UnknownComponent(candidate.component));
+            return Err(RemoteError::UnknownComponent(component));
         }
         if candidate.transport != Transport::Udp {
             return Err(RemoteError::UnsupportedTransport);
@@ -258,7 +273,7 @@ impl Agent {
             }
             (Some(_), None) if self.early.len() >= MAX_REMOTE_CANDIDATES => return Err(RemoteError::TooMany),
             (Some(_), None) => {
-                self.early.push(candidate.clone());
+                self.early.push((stream, candidate.clone()));
                 return Ok(());
             }
             _ => {}
@@ -389,7 +404,8 @@ impl Agent {
                 priority: local.priority,
             },
         );
-        self.events.push_back(Event::LocalCandidate(local.to_signalled()));
+        let (stream, candidate) = (local.component.stream, local.to_signalled());
+        self.events.push_back(Event::LocalCandidate { stream, candidate });
     }
 
     fn checks_and_context(&mut self) -> (&mut Checks, check::Context<'_>) {

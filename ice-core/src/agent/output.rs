@@ -90,7 +90,12 @@ pub enum Received<'d> {
 #[non_exhaustive]
 pub enum Event {
     /// Tell the peer of this candidate.
-    LocalCandidate(Candidate),
+    LocalCandidate {
+        /// Of which data stream, counted from 0; the candidate names its component.
+        stream: u16,
+        /// As it is signalled.
+        candidate: Candidate,
+    },
     /// The sockets that are up so far have given all their candidates. Comes again after a later `socket_up`.
     GatheringDone,
     /// The component has its first valid pair: data may flow.
@@ -190,7 +195,7 @@ pub enum RemoteError {
     /// Others than before. That is a restart (RFC 8445 §9), which needs a new agent for now.
     CredentialsChanged,
     /// The candidate is for a component that the agent does not have.
-    UnknownComponent(u16),
+    UnknownComponent(ComponentId),
     /// The candidate is of another generation: its ufrag is not that of the peer's credentials (RFC 8839 §5.1).
     OtherGeneration,
     /// The candidate's transport is not one that the agent speaks; RFC 8839 §5.1 has it ignored.

@@ -9,18 +9,18 @@ use core::net::SocketAddr;
 use super::{Address, Candidate, CandidateType, Extensions, Foundation, Transport, priority};
 use crate::base::{ComponentId, SocketId};
 
-/// How many local candidates are kept. RFC 8445 §5.1.1.1 expects one for each address and component, and
+/// How many local candidates of a component are kept. RFC 8445 §5.1.1.1 expects one for each address and component, and
 /// one more for each server; this leaves room for a well-equipped host and bounds the pairs.
 pub const MAX_LOCAL_CANDIDATES: usize = 64;
 
-/// How many peer-reflexive candidates of ours are kept besides: a peer can show us another address in each answer
+/// How many peer-reflexive candidates of ours a component has besides: a peer can show us another address in each answer
 /// (RFC 8445 §7.2.5.3.1), and must not take the place of what we gather.
 pub const MAX_LOCAL_PEER_REFLEXIVE: usize = 16;
 
-/// How many signalled remote candidates are kept (RFC 8445 §19.5.1: an agent may limit those it accepts).
+/// How many signalled remote candidates a component has (RFC 8445 §19.5.1: an agent may limit those it accepts).
 pub const MAX_REMOTE_CANDIDATES: usize = 128;
 
-/// How many peer-reflexive remote candidates are kept besides (RFC 8445 §7.3.1.3, §19.5.1): a peer that knows the
+/// How many peer-reflexive remote candidates a component has besides (RFC 8445 §7.3.1.3, §19.5.1): a peer that knows the
 /// password can send requests from any number of addresses, and each would be checked.
 pub const MAX_PEER_REFLEXIVE: usize = 32;
 
@@ -181,10 +181,12 @@ impl Candidates {
         if let Some(existing) = self.locals.iter().find(same) {
             return AddedLocal::Redundant(existing.id);
         }
-        let learned = self.locals.iter().filter(|it| it.kind == CandidateType::PeerReflexive).count();
+        let is_learned = |it: &&LocalCandidate| it.kind == CandidateType::PeerReflexive;
+        let (learned, all) =
+            (self.of_component(component).filter(is_learned).count(), self.of_component(component).count());
         let is_full = match kind {
             CandidateType::PeerReflexive => learned >= MAX_LOCAL_PEER_REFLEXIVE,
-            _ => self.locals.len() - learned >= MAX_LOCAL_CANDIDATES,
+            _ => all - learned >= MAX_LOCAL_CANDIDATES,
         };
         if is_full {
             return AddedLocal::Full;
@@ -237,7 +239,7 @@ impl Candidates {
     /// One whose address was learned from a request before becomes the signalled one in place.
     pub fn add_remote(&mut self, new: NewRemote) -> AddedRemote {
         let NewRemote { component, address, kind, priority, foundation } = new;
-        let is_full = self.count(Origin::Signalled) >= MAX_REMOTE_CANDIDATES;
+        let is_full = self.count(component, Origin::Signalled) >= MAX_REMOTE_CANDIDATES;
         let shared = self.remotes.iter().find(|it| it.foundation == foundation).map(|it| it.foundation_key);
         let same = |it: &&mut RemoteCandidate| it.component == component && it.address == address;
         match self.remotes.iter_mut().find(same) {
@@ -266,7 +268,7 @@ impl Candidates {
         if let Some(known) = self.find_remote(component, address) {
             return AddedRemote::Known(known.id);
         }
-        if self.count(Origin::Learned) >= MAX_PEER_REFLEXIVE {
+        if self.count(component, Origin::Learned) >= MAX_PEER_REFLEXIVE {
             return AddedRemote::Full;
         }
         let kind = CandidateType::PeerReflexive;
@@ -296,14 +298,24 @@ impl Candidates {
         Some(self.remotes.remove(index))
     }
 
+    /// Takes everything of a component out.
+    pub(crate) fn remove_component(&mut self, component: ComponentId) {
+        self.locals.retain(|it| it.component != component);
+        self.remotes.retain(|it| it.component != component);
+    }
+
     /// Takes all remote candidates out: after a restart they are those of an old generation
     /// (RFC 8445 §9). Keys go on counting.
     pub fn clear_remotes(&mut self) {
         self.remotes.clear();
     }
 
-    fn count(&self, origin: Origin) -> usize {
-        self.remotes.iter().filter(|it| it.origin == origin).count()
+    fn of_component(&self, component: ComponentId) -> impl Iterator<Item = &LocalCandidate> {
+        self.locals.iter().filter(move |it| it.component == component)
+    }
+
+    fn count(&self, component: ComponentId, origin: Origin) -> usize {
+        self.remotes.iter().filter(|it| it.component == component && it.origin == origin).count()
     }
 
     /// `shared` is the key of those with the same foundation. Without one, the candidate's own number is the

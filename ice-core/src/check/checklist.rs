@@ -1,5 +1,5 @@
-//! The checklist: which pairs there are, in order of priority, and which of them fit. It knows nothing
-//! of time beyond what its pairs remember, and sends nothing.
+//! One checklist, that of a data stream: which pairs there are, in order of priority, and which of them fit. It knows
+//! nothing of time beyond what its pairs remember, and sends nothing.
 
 use alloc::vec::Vec;
 use core::net::IpAddr;
@@ -38,19 +38,49 @@ pub const MAX_PAIRS: u16 = 2_500;
 /// malicious description can make us send to a third party (RFC 8445 §19.5.1).
 pub const MAX_PAIRS_PER_REMOTE_ADDRESS: u16 = 64;
 
+/// What the checklists of a set share.
+#[derive(Debug)]
+pub(super) struct Shared {
+    next_id: u32,
+    /// How many pairs were aimed at each remote address so far.
+    aimed: Vec<(IpAddr, u16)>,
+}
+
 #[derive(Debug)]
 pub(crate) struct Checklist {
     /// Highest priority first.
     pairs: Vec<Pair>,
     pub(crate) reserve: Reserve,
     reach: Reach,
-    next_id: u32,
+    /// How many pairs it holds at the most, and how many more wait in the reserve.
+    capacity: usize,
+    reserve_capacity: usize,
     /// Pairs that were never tried because of a limit.
     untried: u32,
-    /// How many pairs were aimed at each remote address so far.
-    aimed: Vec<(IpAddr, u16)>,
     /// Pairs that were displaced while a check was out; their requests are to be forgotten.
     displaced: bool,
+}
+
+impl Shared {
+    /// The first pair is called `first_id`.
+    pub(super) fn new(first_id: PairId) -> Self {
+        Self { next_id: first_id.0, aimed: Vec::new() }
+    }
+
+    /// Counts the pair against its remote address.
+    fn may_aim_at(&mut self, address: IpAddr) -> bool {
+        match self.aimed.iter_mut().find(|(ip, _)| *ip == address) {
+            Some((_, count)) if *count >= MAX_PAIRS_PER_REMOTE_ADDRESS => false,
+            Some((_, count)) => {
+                *count += 1;
+                true
+            }
+            None => {
+                self.aimed.push((address, 1));
+                true
+            }
+        }
+    }
 }
 
 /// Why a pair is formed, which decides what it may displace.
@@ -65,14 +95,19 @@ pub(crate) enum Occasion {
 }
 
 impl Checklist {
-    pub(crate) fn new(reach: Reach) -> Self {
+    /// One of `lists` that share the limit evenly (RFC 8445 §6.1.2.5).
+    pub(crate) fn new(reach: Reach, lists: usize) -> Self {
+        let (all, reserve) = match reach {
+            Reach::Pairs(limit) => (usize::from(limit), 0),
+            Reach::Wide => (usize::from(DEFAULT_PAIRS), usize::from(MAX_PAIRS - DEFAULT_PAIRS)),
+        };
         Self {
             pairs: Vec::new(),
             reserve: Reserve::default(),
             reach,
-            next_id: 0,
+            capacity: (all / lists).max(1),
+            reserve_capacity: reserve / lists,
             untried: 0,
-            aimed: Vec::new(),
             displaced: false,
         }
     }
@@ -89,14 +124,6 @@ impl Checklist {
     /// The best pair that is `wanted`.
     pub(crate) fn first(&self, wanted: impl Fn(&Pair) -> bool) -> Option<PairId> {
         self.pairs.iter().find(|p| wanted(p)).map(|p| p.id)
-    }
-
-    pub(crate) fn get(&self, id: PairId) -> Option<&Pair> {
-        self.pairs.iter().find(|p| p.id == id)
-    }
-
-    pub(crate) fn get_mut(&mut self, id: PairId) -> Option<&mut Pair> {
-        self.pairs.iter_mut().find(|p| p.id == id)
     }
 
     pub(crate) fn find(&self, local: LocalId, remote: RemoteId) -> Option<PairId> {
@@ -124,15 +151,16 @@ impl Checklist {
         role: Role,
         (local, remote): (&LocalCandidate, &RemoteCandidate),
         candidates: &Candidates,
+        shared: &mut Shared,
         (now, tracer): (Instant, &mut Tracer),
     ) -> Option<PairId> {
         if let Some(id) = self.find(local.id, remote.id) {
             return Some(id);
         }
         let known = self.reserve.remove(local.id, remote.id);
-        let pair = Pair::new(PairId(self.next_id), local, remote, role);
+        let pair = Pair::new(PairId(shared.next_id), local, remote, role);
         let is_new = occasion == Occasion::Signalled && !known;
-        if is_new && !self.may_aim_at(remote.address.ip()) && !self.aim_better(&pair) {
+        if is_new && !shared.may_aim_at(remote.address.ip()) && !self.aim_better(&pair) {
             self.untried = self.untried.saturating_add(1);
             return None;
         }
@@ -147,7 +175,7 @@ impl Checklist {
             // It was left out before, and is tried after all.
             self.untried = self.untried.saturating_sub(1);
         }
-        self.next_id = self.next_id.saturating_add(1);
+        shared.next_id = shared.next_id.saturating_add(1);
         let id = pair.id;
         tracer.emit(
             now,
@@ -196,25 +224,7 @@ impl Checklist {
 
     /// How many pairs the list holds at the most.
     pub(crate) fn capacity(&self) -> usize {
-        usize::from(match self.reach {
-            Reach::Pairs(limit) => limit,
-            Reach::Wide => DEFAULT_PAIRS,
-        })
-    }
-
-    /// Counts the pair against its remote address.
-    fn may_aim_at(&mut self, address: IpAddr) -> bool {
-        match self.aimed.iter_mut().find(|(ip, _)| *ip == address) {
-            Some((_, count)) if *count >= MAX_PAIRS_PER_REMOTE_ADDRESS => false,
-            Some((_, count)) => {
-                *count += 1;
-                true
-            }
-            None => {
-                self.aimed.push((address, 1));
-                true
-            }
-        }
+        self.capacity
     }
 
     /// A remote address has its share of pairs: one of lower priority that was not checked yet gives up its place.
@@ -294,10 +304,9 @@ impl Checklist {
         self.trim_reserve();
     }
 
-    /// List and reserve together hold [`MAX_PAIRS`] at the most.
+    /// All lists and reserves together hold [`MAX_PAIRS`] at the most.
     fn trim_reserve(&mut self) {
-        let room = usize::from(MAX_PAIRS) - usize::from(DEFAULT_PAIRS);
-        while self.reserve.len() > room {
+        while self.reserve.len() > self.reserve_capacity {
             self.untried = self.untried.saturating_add(u32::from(self.reserve.drop_last()));
         }
     }

@@ -60,7 +60,7 @@ impl Checks {
     /// Whether a check of this pair carries USE-CANDIDATE: while we nominate it, and ever after. The latter
     /// matters when we have become controlling with a pair selected, and the peer may not have it.
     pub(super) fn is_nominated_by_us(&self, id: PairId) -> bool {
-        let selected = || self.list.get(id).and_then(|p| self.selected(p.component)) == Some(id);
+        let selected = || self.set.get(id).and_then(|p| self.selected(p.component)) == Some(id);
         self.role == Role::Controlling && (self.nominating().any(|n| n == id) || selected())
     }
 
@@ -114,7 +114,7 @@ impl Checks {
         if !self.components.iter().any(|c| c.component == component && c.conclusion == Conclusion::Open) {
             return None;
         }
-        let pairs = self.list.iter().filter(|p| p.component == component);
+        let pairs = self.set.iter().filter(|p| p.component == component);
         let (best, valid) =
             pairs.clone().filter_map(|p| p.valid().map(|v| (p, v))).max_by_key(|(_, v)| v.priority)?;
         // A frozen pair whose foundation is being checked is spoken for by the pair that leads it.
@@ -137,7 +137,7 @@ impl Checks {
     /// may never have heard that we agree; the choice is ours by now, and we make the same one aloud.
     pub(super) fn adopt_nomination(&mut self, cx: &mut Context<'_>, id: PairId) {
         let is_open = |c: &super::ComponentChecks| c.conclusion == Conclusion::Open;
-        if let Some(component) = self.list.get(id).map(|p| p.component)
+        if let Some(component) = self.set.get(id).map(|p| p.component)
             && self.components.iter().any(|c| c.component == component && is_open(c))
         {
             self.nominate(cx, component, id);
@@ -147,18 +147,18 @@ impl Checks {
     /// Either side: the nominated flag of a valid pair is set (RFC 8445 §7.2.5.3.4, §7.3.1.5). Of several pairs that
     /// the same side nominated, the one of highest priority is selected (§8.1.1).
     pub(super) fn on_nominated(&mut self, cx: &mut Context<'_>, id: PairId, tenure: Tenure) {
-        let Some(component) = self.list.get(id).map(|p| p.component) else { return };
+        let Some(component) = self.set.get(id).map(|p| p.component) else { return };
         let of_other = |p: &Pair| match p.nomination {
             PairNomination::Done(tenure) if p.component == component && p.id != id => Some(tenure),
             _ => None,
         };
-        if self.list.iter().filter_map(of_other).any(|other| other > tenure) {
+        if self.set.iter().filter_map(of_other).any(|other| other > tenure) {
             return;
         }
-        for overruled in self.list.iter_mut().filter(|p| of_other(p).is_some_and(|other| other < tenure)) {
+        for overruled in self.set.iter_mut().filter(|p| of_other(p).is_some_and(|other| other < tenure)) {
             overruled.nomination = PairNomination::None;
         }
-        let Some(pair) = self.list.get_mut(id) else { return };
+        let Some(pair) = self.set.get_mut(id) else { return };
         let is_news = !matches!(pair.nomination, PairNomination::Done(_));
         pair.nomination = PairNomination::Done(tenure);
         if is_news {
@@ -172,7 +172,7 @@ impl Checks {
     pub(super) fn select_best(&mut self, cx: &mut Context<'_>, component: ComponentId) -> bool {
         let is_nominated = |p: &&Pair| matches!(p.nomination, PairNomination::Done(_));
         let best = self
-            .list
+            .set
             .iter()
             .filter(|p| p.component == component)
             .filter(is_nominated)
@@ -188,14 +188,14 @@ impl Checks {
     /// RFC 8445 §8.1.2: what was not checked yet goes; what is out is not sent again.
     fn select(&mut self, cx: &mut Context<'_>, component: ComponentId, selected: PairId) {
         self.conclude_with(component, Conclusion::Selected { pair: selected });
-        self.list.conclude(component, cx.candidates);
-        let list = &self.list;
-        self.triggered.retain(|&id| id != selected && list.get(id).is_some());
+        self.set.conclude(component, cx.candidates);
+        let set = &self.set;
+        self.triggered.retain(|&id| id != selected && set.get(id).is_some());
         self.transactions.forget(|t| t.pair == selected);
         let open = |p: &Pair| {
             p.component == component && matches!(p.state, PairState::InProgress { .. }) && !p.is_wanted()
         };
-        while let Some(id) = self.list.first(open) {
+        while let Some(id) = self.set.first(open) {
             self.transactions.cancel(|t| t.pair == id);
             self.set_state(cx, id, PairState::Failed(CheckFailure::Concluded));
         }
@@ -254,8 +254,8 @@ impl Checks {
     /// Controlled again: what the peer nominated before, and we adopted for a moment, is its choice once more.
     fn follow_adopted(&mut self, cx: &mut Context<'_>) {
         if self.role == Role::Controlled
-            && let Some(adopted) = self.list.first(|p| p.is_wanted() && p.valid().is_some())
-            && let Some(PairNomination::Wanted(tenure)) = self.list.get(adopted).map(|p| p.nomination)
+            && let Some(adopted) = self.set.first(|p| p.is_wanted() && p.valid().is_some())
+            && let Some(PairNomination::Wanted(tenure)) = self.set.get(adopted).map(|p| p.nomination)
         {
             self.on_nominated(cx, adopted, tenure);
         }
@@ -266,14 +266,14 @@ impl Checks {
     fn repeat_old_claims(&mut self, cx: &mut Context<'_>) {
         self.transactions.cancel(|_| true);
         let open = |p: &Pair| matches!(p.state, PairState::InProgress { .. });
-        while let Some(id) = self.list.first(open) {
+        while let Some(id) = self.set.first(open) {
             self.set_state(cx, id, PairState::Waiting);
         }
     }
 
     /// Priorities have changed.
     pub(super) fn revalue(&mut self, cx: &mut Context<'_>) {
-        self.list.revalue(self.role, cx.candidates);
+        self.set.revalue(self.role, cx.candidates);
         self.effects.push_back(Effect::Revalued);
     }
 
@@ -284,7 +284,7 @@ impl Checks {
     }
 
     fn nomination_patience(&self, component: ComponentId) -> Duration {
-        let valid = self.list.iter().filter(|p| p.component == component && p.valid().is_some()).count();
+        let valid = self.set.iter().filter(|p| p.component == component && p.valid().is_some()).count();
         if valid > 1 { NOMINATION_PATIENCE } else { PATIENCE }
     }
 }

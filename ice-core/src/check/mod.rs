@@ -13,6 +13,7 @@ mod reserve;
 mod responder;
 mod role;
 mod schedule;
+mod set;
 
 use alloc::collections::VecDeque;
 use core::time::Duration;
@@ -28,6 +29,7 @@ use checklist::{Checklist, Occasion};
 use conclusion::Conclusion;
 use conflict::Conflict;
 use pair::{PairState, Tenure};
+use set::ChecklistSet;
 
 pub use checklist::{DEFAULT_PAIRS, MAX_PAIRS, MAX_PAIRS_PER_REMOTE_ADDRESS, Reach};
 pub use nomination::Nomination;
@@ -82,11 +84,13 @@ pub(crate) struct Checks {
     tie_breaker: u64,
     policy: Nomination,
     ta: Duration,
-    list: Checklist,
-    /// RFC 8445 §6.1.4.1: the triggered-check queue. Nominations stand in front.
+    set: ChecklistSet,
+    /// RFC 8445 §6.1.4.1: the triggered-check queues of all streams in one. Nominations stand in front.
     triggered: VecDeque<PairId>,
     transactions: Transactions<CheckRequest>,
     components: SmallVec<[ComponentChecks; 1]>,
+    /// Whose turn it is: the stream after the one that was checked last.
+    turn: usize,
     /// No new check before this (RFC 8445 §6.1.4.2).
     next_slot: Instant,
     progress: Progress,
@@ -137,15 +141,17 @@ pub(crate) const MAX_TRANSACTIONS: usize = 256;
 
 impl Checks {
     pub(crate) fn new(config: CheckConfig, components: &[ComponentId]) -> Self {
-        let list = Checklist::new(config.reach);
+        let streams = components.iter().map(|c| usize::from(c.stream) + 1).max().unwrap_or(1);
+        let set = ChecklistSet::new(config.reach, streams, PairId(0));
         Self {
             role: config.role,
             tie_breaker: config.tie_breaker,
             policy: config.nomination,
             ta: config.ta,
             triggered: VecDeque::new(),
-            transactions: Transactions::new(MAX_TRANSACTIONS.max(2 * list.capacity())),
-            list,
+            transactions: Transactions::new(MAX_TRANSACTIONS.max(2 * set.capacity())),
+            set,
+            turn: 0,
             components: components
                 .iter()
                 .map(|&component| ComponentChecks { component, conclusion: Conclusion::Open })
@@ -173,20 +179,20 @@ impl Checks {
 
     /// How many pairs a limit kept from being tried.
     pub(crate) fn untried(&self) -> u32 {
-        self.list.untried()
+        self.set.untried()
     }
 
     /// How many pairs wait outside the list.
     pub(crate) fn reserved(&self) -> usize {
-        self.list.reserve.len()
+        self.set.reserved()
     }
 
     pub(crate) fn pair(&self, id: PairId) -> Option<&Pair> {
-        self.list.get(id)
+        self.set.get(id)
     }
 
     pub(crate) fn pairs(&self) -> impl Iterator<Item = &Pair> {
-        self.list.iter()
+        self.set.iter()
     }
 
     #[cfg(test)]
@@ -245,9 +251,20 @@ impl Checks {
         self.consider_nominations(cx);
     }
 
+    /// The component is not used any more: its pairs go, and others of their foundations have their turn (RFC 8839 §5.1,
+    /// RTP and RTCP on one component).
+    pub(crate) fn remove_component(&mut self, cx: &Context<'_>, component: ComponentId) {
+        self.components.retain(|c| c.component != component);
+        self.set.remove(|p| p.component == component);
+        self.set.conclude(component, cx.candidates);
+        let set = &self.set;
+        self.triggered.retain(|&id| set.get(id).is_some());
+        self.transactions.forget(|t| set.get(t.pair).is_none());
+    }
+
     /// Whether anything could still become of the checks: something is out, waits or rests.
     pub(crate) fn has_open_pairs(&self) -> bool {
-        self.list.iter().any(Pair::is_undecided) || !self.list.reserve.is_empty()
+        self.set.iter().any(Pair::is_undecided) || self.set.reserved() > 0
     }
 
     /// Whether a nomination of ours is out.
@@ -262,8 +279,8 @@ impl Checks {
         if !Checklist::fits(ours, theirs) || self.is_concluded(ours.component) {
             return;
         }
-        let known = self.list.find(local, remote).is_some();
-        let formed = self.list.form(
+        let known = self.set.find(local, remote).is_some();
+        let formed = self.set.form(
             Occasion::Signalled,
             self.role,
             (ours, theirs),
@@ -278,7 +295,7 @@ impl Checks {
     fn fail(&mut self, cx: &mut Context<'_>, id: PairId, failure: CheckFailure) {
         self.transactions.forget(|t| t.pair == id);
         self.triggered.retain(|&t| t != id);
-        let Some(pair) = self.list.get_mut(id) else { return };
+        let Some(pair) = self.set.get_mut(id) else { return };
         let component = pair.component;
         let was_valid = pair.valid().is_some();
         pair.nomination = PairNomination::None;
@@ -290,7 +307,7 @@ impl Checks {
     }
 
     fn set_state(&mut self, cx: &mut Context<'_>, id: PairId, state: PairState) {
-        let Some(pair) = self.list.get_mut(id) else { return };
+        let Some(pair) = self.set.get_mut(id) else { return };
         let before = pair.phase();
         pair.state = state;
         let phase = pair.phase();

@@ -31,7 +31,7 @@ impl Checks {
         let Some(local) = self.mapped_candidate(cx, request.pair, mapped) else { return };
         self.on_answered(cx, &transaction, mapped);
         self.set_valid(cx, request.pair, local, &transaction);
-        match self.list.get(request.pair).map(|p| p.nomination) {
+        match self.set.get(request.pair).map(|p| p.nomination) {
             Some(PairNomination::Wanted(tenure)) if self.role == Role::Controlled => {
                 self.on_nominated(cx, request.pair, tenure);
             }
@@ -69,7 +69,7 @@ impl Checks {
         }
         // Also where it was a nomination that met the conflict: with no check under way, two agents that have both
         // just given in would never find out.
-        match self.list.get(request.pair) {
+        match self.set.get(request.pair) {
             Some(pair) if pair.valid().is_some() => self.enqueue(request.pair),
             Some(pair) if pair.is_undecided() => self.trigger(cx, request.pair),
             _ => {}
@@ -83,10 +83,10 @@ impl Checks {
 
     /// RFC 8445 §7.2.5.2.1: an answer from elsewhere fails the pair.
     fn is_symmetric(&mut self, cx: &mut Context<'_>, pair: PairId, from: Tuple) -> bool {
-        let symmetric = self.list.get(pair).is_some_and(|p| p.tuple == from);
+        let symmetric = self.set.get(pair).is_some_and(|p| p.tuple == from);
         if !symmetric {
             self.tally.asymmetric = self.tally.asymmetric.saturating_add(1);
-            if self.list.get(pair).is_some_and(Pair::is_undecided) {
+            if self.set.get(pair).is_some_and(Pair::is_undecided) {
                 self.fail(cx, pair, CheckFailure::Asymmetric);
             }
         }
@@ -96,7 +96,7 @@ impl Checks {
     /// The local candidate with the mapped address; a new peer-reflexive one if there is none
     /// (RFC 8445 §7.2.5.3.1).
     fn mapped_candidate(&self, cx: &mut Context<'_>, pair: PairId, mapped: SocketAddr) -> Option<LocalId> {
-        let pair = self.list.get(pair)?;
+        let pair = self.set.get(pair)?;
         if let Some(known) = cx.candidates.find_local(pair.component, mapped) {
             return Some(known.id);
         }
@@ -137,7 +137,7 @@ impl Checks {
     ) {
         let rtt = cx.now.since(transaction.schedule.first_sent());
         self.tally.responses_received = self.tally.responses_received.saturating_add(1);
-        if let Some(pair) = self.list.get_mut(transaction.purpose.pair) {
+        if let Some(pair) = self.set.get_mut(transaction.purpose.pair) {
             pair.stats.responses_received = pair.stats.responses_received.saturating_add(1);
         }
         cx.tracer.emit(
@@ -159,7 +159,7 @@ impl Checks {
         local: LocalId,
         transaction: &Transaction<CheckRequest>,
     ) {
-        let Some(pair) = self.list.get(id) else { return };
+        let Some(pair) = self.set.get(id) else { return };
         let (Some(mapped), Some(remote)) = (cx.candidates.local(local), cx.candidates.remote(pair.remote))
         else {
             return;
@@ -179,7 +179,7 @@ impl Checks {
             self.triggered.retain(|&t| t != id);
         }
         let kin = |p: &Pair| p.foundation == foundation && p.state == PairState::Frozen;
-        while let Some(frozen) = self.list.first(kin) {
+        while let Some(frozen) = self.set.first(kin) {
             self.set_state(cx, frozen, PairState::Waiting);
         }
         self.effects.push_back(Effect::Valid(id));

@@ -70,7 +70,7 @@ impl Checks {
         let nominated = request.use_candidate && self.role == Role::Controlled;
         // RFC 8445 §8.1.2: once a pair is selected, only a nomination can bring in another.
         let known = cx.candidates.find_remote(request.component, request.tuple.remote).map(|r| r.id);
-        let pair = known.and_then(|remote| self.list.find(request.local, remote));
+        let pair = known.and_then(|remote| self.set.find(request.local, remote));
         if self.is_concluded(request.component) && !nominated && pair.is_none() {
             return Accepted::Success;
         }
@@ -115,30 +115,30 @@ impl Checks {
     fn forget_a_dead_source(&mut self, cx: &mut Context<'_>) -> bool {
         let alive = |p: &Pair| !matches!(p.state, PairState::Failed(_)) || p.is_spent();
         let learned = cx.candidates.remotes().iter().filter(|r| r.origin == Origin::Learned).map(|r| r.id);
-        let dead = learned.into_iter().find(|&id| !self.list.iter().any(|p| p.remote == id && alive(p)));
+        let dead = learned.into_iter().find(|&id| !self.set.iter().any(|p| p.remote == id && alive(p)));
         let Some(dead) = dead else { return false };
-        self.list.remove(|p| p.remote == dead);
+        self.set.remove(|p| p.remote == dead);
         cx.candidates.remove_remote(dead).is_some()
     }
 
     fn pair_of(&mut self, cx: &mut Context<'_>, local: LocalId, remote: RemoteId) -> Option<PairId> {
-        if let Some(known) = self.list.find(local, remote) {
+        if let Some(known) = self.set.find(local, remote) {
             return Some(known);
         }
         let both = (cx.candidates.local(local)?, cx.candidates.remote(remote)?);
         let formed =
-            self.list.form(Occasion::Triggered, self.role, both, cx.candidates, (cx.now, &mut *cx.tracer));
+            self.set.form(Occasion::Triggered, self.role, both, cx.candidates, (cx.now, &mut *cx.tracer));
         self.forget_displaced();
         formed
     }
 
     /// RFC 8445 §7.3.1.4 and §7.3.1.5, by the state of the pair.
     fn on_pair_requested(&mut self, cx: &mut Context<'_>, id: PairId, nominated: bool) {
-        let Some(pair) = self.list.get_mut(id) else { return };
+        let Some(pair) = self.set.get_mut(id) else { return };
         pair.stats.requests_received = pair.stats.requests_received.saturating_add(1);
         let component = pair.component;
         let (concluded, tenure) = (self.is_concluded(component), self.tenure);
-        let Some(pair) = self.list.get_mut(id) else { return };
+        let Some(pair) = self.set.get_mut(id) else { return };
         match pair.state {
             PairState::Succeeded(_) if nominated => self.on_nominated(cx, id, self.tenure),
             PairState::Succeeded(_) => {}

@@ -4,7 +4,7 @@
 
 use core::time::Duration;
 
-use super::checklist::Occasion;
+use super::checklist::{Checklist, Occasion};
 use super::pair::{PairFoundation, PairState};
 use super::reserve::Turn;
 use super::{CheckRequest, Checks, Context, Pair, Progress};
@@ -20,7 +20,7 @@ const PARK_AFTER: Duration = Duration::from_secs(5);
 impl Checks {
     /// Lets time pass: what has waited long enough fails. Call before [`Self::poll_request`].
     pub(crate) fn on_time(&mut self, cx: &mut Context<'_>) {
-        while let Some(late) = self.list.first(|p| is_over(p, cx.now)) {
+        while let Some(late) = self.set.first(|p| is_over(p, cx.now)) {
             self.fail(cx, late, CheckFailure::Timeout);
         }
         self.consider_nominations(cx);
@@ -47,7 +47,7 @@ impl Checks {
 
     /// When [`Self::on_time`] or [`Self::poll_request`] will have something to do.
     pub(crate) fn next_deadline(&self, now: Instant) -> Option<Instant> {
-        let overdue = self.list.iter().filter_map(|p| match p.state {
+        let overdue = self.set.iter().filter_map(|p| match p.state {
             PairState::InProgress { since } => Some(since + PATIENCE),
             _ => None,
         });
@@ -62,10 +62,10 @@ impl Checks {
     /// Gives a new pair its state. RFC 8838 §12: Waiting when it leads its foundation or the foundation is
     /// known to work, else Frozen.
     pub(super) fn place(&mut self, cx: &mut Context<'_>, id: PairId) {
-        let Some(pair) = self.list.get(id) else { return };
+        let Some(pair) = self.set.get(id) else { return };
         let kin = |p: &&Pair| p.id != id && p.foundation == pair.foundation;
-        let leads = !self.list.iter().filter(kin).any(|p| rank(p) <= rank(pair));
-        let proven = self.list.iter().filter(kin).any(|p| p.valid().is_some());
+        let leads = !self.set.iter().filter(kin).any(|p| rank(p) <= rank(pair));
+        let proven = self.set.iter().filter(kin).any(|p| p.valid().is_some());
         if leads || proven {
             self.set_state(cx, id, PairState::Waiting);
         }
@@ -92,10 +92,10 @@ impl Checks {
             return;
         }
         let demoted: alloc::vec::Vec<PairId> = self
-            .list
+            .set
             .iter()
             .filter(|p| p.state == PairState::Waiting && !self.triggered.contains(&p.id))
-            .filter(|p| self.list.iter().any(|q| q.foundation == p.foundation && rank(q) < rank(p)))
+            .filter(|p| self.set.iter().any(|q| q.foundation == p.foundation && rank(q) < rank(p)))
             .map(|p| p.id)
             .collect();
         for id in demoted {
@@ -103,27 +103,52 @@ impl Checks {
         }
     }
 
+    /// RFC 8445 §6.1.4.2: the checklists take turns; one that has nothing to check is passed over.
     fn pick(&mut self, cx: &mut Context<'_>) -> Option<PairId> {
-        while let Some(id) = self.triggered.pop_front() {
-            if self.list.get(id).is_some() {
-                return Some(id);
-            }
-        }
-        self.unfreeze_if_idle(cx);
-        let waiting = self.list.first(|p| p.state == PairState::Waiting);
-        // What the peer was heard on comes before what is only hoped for.
-        waiting
+        self.in_turn(|checks, stream| checks.pick_in(cx, stream))
+            // What the peer was heard on comes before what is only hoped for.
             .or_else(|| self.to_repeat(cx.now, Pair::was_heard))
-            .or_else(|| self.next_of_reserve(cx))
+            .or_else(|| self.in_turn(|checks, stream| checks.next_of_reserve(cx, stream)))
             .or_else(|| self.to_repeat(cx.now, |_| true))
     }
 
+    /// The first stream from whose turn it is on that has something, and the turn goes to the one after it.
+    fn in_turn(&mut self, mut pick: impl FnMut(&mut Self, usize) -> Option<PairId>) -> Option<PairId> {
+        let streams = self.set.streams();
+        for step in 0..streams {
+            let stream = (self.turn + step) % streams;
+            if let Some(picked) = pick(self, stream) {
+                self.turn = (stream + 1) % streams;
+                return Some(picked);
+            }
+        }
+        None
+    }
+
+    /// RFC 8445 §6.1.4.2 steps 1 to 3, for one checklist.
+    fn pick_in(&mut self, cx: &mut Context<'_>, stream: usize) -> Option<PairId> {
+        if let Some(triggered) = self.next_triggered(stream) {
+            return Some(triggered);
+        }
+        self.unfreeze_if_idle(cx, stream);
+        self.set.stream(stream)?.first(|p| p.state == PairState::Waiting)
+    }
+
+    fn next_triggered(&mut self, stream: usize) -> Option<PairId> {
+        let set = &self.set;
+        self.triggered.retain(|&id| set.get(id).is_some());
+        let of_stream = |&id: &PairId| set.get(id).is_some_and(|p| usize::from(p.component.stream) == stream);
+        let index = self.triggered.iter().position(of_stream)?;
+        self.triggered.remove(index)
+    }
+
     /// RFC 8445 §6.1.4.2 step 2.
-    fn unfreeze_if_idle(&mut self, cx: &mut Context<'_>) {
-        if self.list.iter().any(|p| p.state == PairState::Waiting) {
+    fn unfreeze_if_idle(&mut self, cx: &mut Context<'_>, stream: usize) {
+        let first = |checks: &Self, wanted: &dyn Fn(&Pair) -> bool| checks.set.stream(stream)?.first(wanted);
+        if first(self, &|p| p.state == PairState::Waiting).is_some() {
             return;
         }
-        while let Some(id) = self.list.first(|p| self.is_thawed(p)) {
+        while let Some(id) = first(self, &|p| self.is_thawed(p)) {
             self.set_state(cx, id, PairState::Waiting);
         }
     }
@@ -135,18 +160,18 @@ impl Checks {
 
     /// Whether a pair of this foundation is waiting or in progress.
     pub(super) fn is_spoken_for(&self, foundation: PairFoundation) -> bool {
-        self.list.iter().any(|p| {
+        self.set.iter().any(|p| {
             p.foundation == foundation && matches!(p.state, PairState::Waiting | PairState::InProgress { .. })
         })
     }
 
     /// The next pair of the reserve, if the list has a place for it.
-    fn next_of_reserve(&mut self, cx: &mut Context<'_>) -> Option<PairId> {
-        if self.list.is_full() && !self.step_back(cx) {
+    fn next_of_reserve(&mut self, cx: &mut Context<'_>, stream: usize) -> Option<PairId> {
+        if self.set.stream(stream)?.is_full() && !self.step_back(cx, stream) {
             return None;
         }
         // A candidate may have gone meanwhile: then it is the next one's turn.
-        while let Some((local, remote, turn)) = self.list.reserve.pop() {
+        while let Some((local, remote, turn)) = self.set.stream_mut(stream)?.reserve.pop() {
             let enlisted = self.enlist(cx, local, remote, turn);
             if enlisted.is_some() {
                 return enlisted;
@@ -165,8 +190,8 @@ impl Checks {
     ) -> Option<PairId> {
         let both = (cx.candidates.local(local)?, cx.candidates.remote(remote)?);
         let trace = (cx.now, &mut *cx.tracer);
-        let id = self.list.form(Occasion::Reserved, self.role, both, cx.candidates, trace)?;
-        if let Some(pair) = self.list.get_mut(id) {
+        let id = self.set.form(Occasion::Reserved, self.role, both, cx.candidates, trace)?;
+        if let Some(pair) = self.set.get_mut(id) {
             pair.turn = turn;
         }
         self.set_state(cx, id, PairState::Waiting);
@@ -174,21 +199,22 @@ impl Checks {
     }
 
     /// Makes the pair that has waited longest for an answer step back, if others have the better claim.
-    fn step_back(&mut self, cx: &mut Context<'_>) -> bool {
-        let Some((since, _)) = self.list.longest_unanswered() else { return false };
-        if cx.now < since + PARK_AFTER || self.list.reserve.is_empty() {
+    fn step_back(&mut self, cx: &mut Context<'_>, stream: usize) -> bool {
+        let Some(list) = self.set.stream_mut(stream) else { return false };
+        let Some((since, _)) = list.longest_unanswered() else { return false };
+        if cx.now < since + PARK_AFTER || list.reserve.is_empty() {
             return false;
         }
-        let stepped = self.list.displace_longest_unanswered();
+        let stepped = list.displace_longest_unanswered();
         self.forget_displaced();
         stepped
     }
 
     /// Nothing is expected of the requests of pairs that are gone.
     pub(super) fn forget_displaced(&mut self) {
-        if self.list.take_displaced() {
-            let list = &self.list;
-            self.transactions.forget(|t| list.get(t.pair).is_none());
+        if self.set.take_displaced() {
+            let set = &self.set;
+            self.transactions.forget(|t| set.get(t.pair).is_none());
         }
     }
 
@@ -199,13 +225,13 @@ impl Checks {
     }
 
     fn repeatable(&self) -> impl Iterator<Item = &Pair> {
-        let nominating = self.nominating().filter_map(|id| self.list.get(id));
+        let nominating = self.nominating().filter_map(|id| self.set.get(id));
         let best = self.components.iter().filter_map(|c| self.best_unanswered(c.component));
         nominating.chain(best)
     }
 
     fn best_unanswered(&self, component: ComponentId) -> Option<&Pair> {
-        let mut pairs = self.list.iter().filter(|p| p.component == component);
+        let mut pairs = self.set.iter().filter(|p| p.component == component);
         if self.is_concluded(component) || pairs.clone().any(|p| p.valid().is_some()) {
             return None;
         }
@@ -216,21 +242,22 @@ impl Checks {
     /// The earliest moment from which a slot would be used; it may lie in the past.
     fn wants_slot(&self) -> Option<Instant> {
         let waits = !self.triggered.is_empty()
-            || self.list.iter().any(|p| p.state == PairState::Waiting)
-            || self.list.iter().any(|p| self.is_thawed(p));
-        if waits || (!self.list.reserve.is_empty() && !self.list.is_full()) {
+            || self.set.iter().any(|p| p.state == PairState::Waiting)
+            || self.set.iter().any(|p| self.is_thawed(p));
+        if waits || self.set.lists().any(|list| !list.reserve.is_empty() && !list.is_full()) {
             return Some(Instant::ZERO);
         }
-        let parked = self.list.longest_unanswered().filter(|_| !self.list.reserve.is_empty());
+        let resting = self.set.lists().filter(|list| !list.reserve.is_empty());
+        let parked = resting.filter_map(Checklist::longest_unanswered).map(|(since, _)| since + PARK_AFTER);
         let repeated = self.repeatable().map(repeat_at);
-        repeated.chain(parked.map(|(since, _)| since + PARK_AFTER)).min()
+        repeated.chain(parked).min()
     }
 
     fn send(&mut self, cx: &mut Context<'_>, id: PairId) -> Option<BindingRequest> {
         let nominates = self.is_nominated_by_us(id);
         let purpose =
             CheckRequest { pair: id, claim: self.claim(), tenure: self.tenure, use_candidate: nominates };
-        let pair = self.list.get_mut(id)?;
+        let pair = self.set.get_mut(id)?;
         pair.stats.first_request.get_or_insert(cx.now);
         let state = match pair.state {
             PairState::Succeeded(valid) => PairState::Succeeded(valid),
@@ -254,7 +281,7 @@ impl Checks {
         purpose: CheckRequest,
         attempt: u8,
     ) -> Option<BindingRequest> {
-        let pair = self.list.get_mut(purpose.pair)?;
+        let pair = self.set.get_mut(purpose.pair)?;
         let local = cx.candidates.local(pair.local)?;
         pair.stats.requests_sent = pair.stats.requests_sent.saturating_add(1);
         pair.stats.last_request = Some(cx.now);

@@ -2,7 +2,7 @@
 //! This room owns the sockets' names and gives each candidate its priority and foundation. It opens nothing.
 
 use core::fmt;
-use core::net::SocketAddr;
+use core::net::{IpAddr, SocketAddr};
 
 use smallvec::SmallVec;
 
@@ -99,6 +99,8 @@ pub(crate) struct Gatherer {
     /// Sockets that have come up since the last batch: their preferences are chosen together (RFC 8421 §4).
     fresh: SmallVec<[Socket; 4]>,
     preferences: LocalPreferences,
+    /// The preference of an address; the second socket that one component has on it counts as another.
+    ranked: SmallVec<[((IpAddr, usize), u16); 4]>,
     foundations: FoundationTable,
 }
 
@@ -124,6 +126,12 @@ impl Gatherer {
         self.sockets.iter().find(|s| s.id == id)
     }
 
+    /// The component is not used any more: its sockets are forgotten. Their owner closes them.
+    pub(crate) fn remove_component(&mut self, component: ComponentId) {
+        self.sockets.retain(|s| s.component != component);
+        self.fresh.retain(|s| s.component != component);
+    }
+
     pub(crate) fn has_fresh(&self) -> bool {
         !self.fresh.is_empty()
     }
@@ -131,10 +139,10 @@ impl Gatherer {
     /// Makes the host candidates of all sockets that are new (RFC 8445 §5.1.1.1).
     pub(crate) fn gather(&mut self, candidates: &mut Candidates) -> SmallVec<[LocalId; 4]> {
         let batch = core::mem::take(&mut self.fresh);
-        let addresses: SmallVec<[_; 4]> = batch.iter().map(|s| s.local.ip()).collect();
-        let preferences = self.preferences.assign(&addresses);
+        self.rank(&batch);
         let mut made = SmallVec::new();
-        for (socket, preference) in batch.into_iter().zip(preferences) {
+        for socket in batch {
+            let preference = self.preference(self.sockets.len(), &socket);
             self.sockets.push(socket);
             let foundation =
                 self.foundations.intern(CandidateType::Host, socket.local.ip(), Transport::Udp, None);
@@ -153,6 +161,26 @@ impl Gatherer {
             }
         }
         made
+    }
+
+    /// Chooses the preferences of new addresses. One address has the same for each component, so that the components'
+    /// pairs come in the same order (RFC 8445 §5.1.2.1 wants it unique for each component).
+    fn rank(&mut self, batch: &[Socket]) {
+        let mut fresh: SmallVec<[(IpAddr, usize); 4]> = SmallVec::new();
+        let all: SmallVec<[Socket; 8]> = self.sockets.iter().chain(batch).copied().collect();
+        for (index, socket) in all.iter().enumerate().skip(self.sockets.len()) {
+            let place = (socket.local.ip(), nth(all.get(..index).unwrap_or_default(), socket));
+            if !fresh.contains(&place) && !self.ranked.iter().any(|(known, _)| *known == place) {
+                fresh.push(place);
+            }
+        }
+        let addresses: SmallVec<[IpAddr; 4]> = fresh.iter().map(|(ip, _)| *ip).collect();
+        self.ranked.extend(fresh.into_iter().zip(self.preferences.assign(&addresses)));
+    }
+
+    fn preference(&self, earlier: usize, socket: &Socket) -> u16 {
+        let place = (socket.local.ip(), nth(self.sockets.get(..earlier).unwrap_or_default(), socket));
+        self.ranked.iter().find(|(known, _)| *known == place).map_or(0, |(_, preference)| *preference)
     }
 
     /// A server-reflexive candidate that the application knows of: `server` saw `socket` as `address`
@@ -191,6 +219,11 @@ impl Gatherer {
             AddedLocal::Full => Err(SocketError::TooMany),
         }
     }
+}
+
+/// How many of these sockets are for the same component and on the same address.
+fn nth(sockets: &[Socket], of: &Socket) -> usize {
+    sockets.iter().filter(|s| (s.component, s.local.ip()) == (of.component, of.local.ip())).count()
 }
 
 fn check_address(address: SocketAddr) -> Result<(), SocketError> {

@@ -176,6 +176,12 @@ impl Paths {
         }
     }
 
+    /// The component is not used any more.
+    pub(crate) fn remove_component(&mut self, component: ComponentId) {
+        self.components.retain(|c| c.component != component);
+        self.inbound.retain(|(_, of)| *of != component);
+    }
+
     /// The checks take a valid pair back.
     pub(crate) fn on_invalid(&mut self, now: Instant, pair: PairId) {
         self.lose(now, pair, Loss::Withdrawn);

@@ -79,7 +79,7 @@ struct Told<'a>(&'a Event);
 impl fmt::Display for Told<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
-            Event::LocalCandidate(candidate) => write!(f, "local {candidate}"),
+            Event::LocalCandidate { candidate, .. } => write!(f, "local {candidate}"),
             Event::GatheringDone => f.write_str("gathering done"),
             Event::PathUsable(path) => write!(f, "usable: {path}"),
             Event::PathSelected(path) => write!(f, "selected: {path}"),

@@ -299,7 +299,7 @@ fn mapped_addresses_take_no_room_from_later_sockets() {
         .unwrap();
     stage.poll();
     assert!(
-        stage.events.iter().any(|e| matches!(e, Event::LocalCandidate(_))),
+        stage.events.iter().any(|e| matches!(e, Event::LocalCandidate { .. })),
         "{:?}",
         stage.events.iter().map(short).collect::<Vec<_>>()
     );

@@ -219,7 +219,7 @@ fn wrong_orders_of_calls_are_error_values() {
         |line: &str, stage: &mut Stage| stage.agent.add_remote_candidate(stage.now, &line.parse().unwrap());
     assert_eq!(
         odd("candidate:1 2 UDP 1 10.0.0.2 5 typ host", &mut stage),
-        Err(RemoteError::UnknownComponent(2))
+        Err(RemoteError::UnknownComponent(ComponentId { stream: 0, component: 2 }))
     );
     assert_eq!(
         odd("candidate:1 1 TCP 1 10.0.0.2 9 typ host tcptype active", &mut stage),

@@ -6,6 +6,7 @@ mod hostile;
 mod limits;
 mod nomination;
 mod puppet;
+mod streams;
 
 use super::*;
 use crate::candidate::Candidate;
@@ -101,7 +102,7 @@ impl Bench {
 
 fn short(event: &Event) -> String {
     match event {
-        Event::LocalCandidate(c) => c.to_string(),
+        Event::LocalCandidate { candidate, .. } => candidate.to_string(),
         Event::GatheringDone => "gathered".into(),
         Event::PathUsable(p) => format!("usable {p}"),
         Event::PathSelected(p) => format!("selected {p}"),
