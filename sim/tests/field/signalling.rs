@@ -1,7 +1,9 @@
 //! Signalling is slower than the network, or slow, or brings odd things.
 
 use floe_core::candidate::CandidateError;
-use floe_core::{AgentConfig, CandidateType, Event, Instant, Reach, RemoteError, Role, SocketId};
+use floe_core::{
+    AgentConfig, CandidateType, ComponentId, Event, Instant, Reach, RemoteError, Role, SocketId,
+};
 use floe_sim::scenario::{PeerId, Untold, World, behind, both_selected, millis, open, secs};
 use floe_sim::{LinkConfig, NatConfig};
 
@@ -146,7 +148,10 @@ fn candidates_that_we_cannot_use() {
     for (line, reason) in [
         ("candidate:1 1 UDP 1 3f1c.local 4 typ host", RemoteError::UnresolvedName),
         ("candidate:1 1 TCP 1 192.0.2.7 9 typ host tcptype active", RemoteError::UnsupportedTransport),
-        ("candidate:1 2 UDP 1 192.0.2.7 4 typ host", RemoteError::UnknownComponent(2)),
+        (
+            "candidate:1 2 UDP 1 192.0.2.7 4 typ host",
+            RemoteError::UnknownComponent(ComponentId { stream: 0, component: 2 }),
+        ),
     ] {
         assert_eq!(world.tell(alice, line), Err(Untold::Refused(reason)));
     }
