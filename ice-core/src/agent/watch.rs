@@ -53,6 +53,11 @@ impl Watch {
         self.next_look = Some(now + FIRST_LOOK);
     }
 
+    /// Everything begins anew, the application's deadline too.
+    pub(super) fn on_restarted(&mut self, now: Instant) {
+        *self = Self { born: Some(now), next_look: Some(now + FIRST_LOOK), ..Self::new(self.deadline) };
+    }
+
     pub(super) fn on_usable(&mut self, now: Instant) {
         self.usable = Some(now);
         self.next_look = Some(now + FIRST_LOOK);
@@ -122,7 +127,7 @@ impl Agent {
 
     /// A pair was selected: from here on the paths have their own events.
     fn is_connected(&self) -> bool {
-        self.components.iter().all(|&c| self.checks.is_concluded(c))
+        self.components.iter().all(|&c| self.generations.current.checks.is_concluded(c))
     }
 
     /// The application's deadline decides if there is one. Without it, RFC 8863 §4: not before patience has passed,
@@ -133,7 +138,7 @@ impl Agent {
         }
         match self.watch.deadline() {
             Some(deadline) => Some(deadline),
-            None if self.checks.has_open_pairs() => None,
+            None if self.generations.current.checks.has_open_pairs() => None,
             None => self.watch.patience(),
         }
     }

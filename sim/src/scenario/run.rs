@@ -170,7 +170,7 @@ impl World {
         let told = self.peer(id).story.candidates;
         match &event {
             Event::LocalCandidate { candidate, .. } if told => {
-                self.signal(id, News::Candidate(candidate.clone()))
+                self.signal(id, News::Candidate(candidate.clone()));
             }
             Event::GatheringDone if told => self.signal(id, News::EndOfCandidates),
             _ => {}

@@ -59,7 +59,9 @@ fn checks_before_credentials_are_answered_at_once_and_used_when_they_come() {
     assert_eq!(stage.receive(PEER, &request), super::puppet::Outcome::Consumed);
     stage.poll();
     assert_eq!(stage.sent.len(), 1, "answered at once, and nothing else can be said");
-    assert!(Message::parse(&stage.sent[0].1).unwrap().verify(&stage.agent.local_key).is_ok());
+    assert!(
+        Message::parse(&stage.sent[0].1).unwrap().verify(&stage.agent.generations.current.local_key).is_ok()
+    );
     stage.wait(Duration::from_secs(20));
     assert_eq!(stage.sent.len(), 1);
     let credentials = stage.credentials.clone();
