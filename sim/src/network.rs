@@ -2,6 +2,7 @@
 //! the hosts sends into it and asks it to [`advance`](Network::advance).
 
 use core::net::{IpAddr, Ipv4Addr, SocketAddr};
+use core::time::Duration;
 
 use floe_core::base::Instant;
 
@@ -10,7 +11,8 @@ use crate::dice::Dice;
 use crate::link::{LinkConfig, Links};
 use crate::nat::{NatConfig, NatTable};
 use crate::queue::Queue;
-use crate::record::{Counters, DropReason, LogEntry, LogEvent};
+use crate::record::{Books, Counters, DropReason, LogEntry, LogEvent, Tag};
+use crate::rule::{Fate, Passing, Rule};
 use crate::socket::BindError;
 use crate::topology::{Topology, Way};
 
@@ -27,7 +29,8 @@ pub struct Network {
     topology: Topology,
     links: Links,
     link_dice: Dice,
-    counters: Counters,
+    rule: Option<Rule>,
+    books: Books,
     log: Option<Vec<LogEntry>>,
 }
 
@@ -55,7 +58,8 @@ impl Network {
             topology: Topology::new(Dice::new(seed, 2)),
             links: Links::default(),
             link_dice: Dice::new(seed, 1),
-            counters: Counters::default(),
+            rule: None,
+            books: Books::default(),
             log: None,
         }
     }
@@ -168,6 +172,17 @@ impl Network {
         self.links.cuts.remove(&(from, to));
     }
 
+    /// Asks `rule` about every datagram from the next one on, instead of the rule before. It is asked when the datagram
+    /// has left its host and been mapped by the NAT in front of it.
+    pub fn set_rule(&mut self, rule: impl FnMut(&Passing<'_>) -> Fate + Send + 'static) {
+        self.rule = Some(Box::new(rule));
+    }
+
+    /// Takes the rule away.
+    pub fn clear_rule(&mut self) {
+        self.rule = None;
+    }
+
     /// Sends a datagram from a bound socket of a host, now. What becomes of it is in the
     /// [`counters`](Self::counters) and the [`log`](Self::log).
     pub fn send(&mut self, from: (HostId, SocketAddr), to: SocketAddr, bytes: &[u8]) {
@@ -180,27 +195,38 @@ impl Network {
             size: bytes.len(),
             event: LogEvent::Sent,
         };
-        self.note(line);
-        let way = match self.topology.leave(self.now, host, local, to) {
+        let tag = self.books.tag_of(bytes);
+        self.note(tag, line);
+        let mut way = match self.topology.leave(self.now, host, local, to) {
             Ok(way) => way,
-            Err(reason) => return self.note(LogEntry { event: LogEvent::Dropped(reason), ..line }),
+            Err(reason) => return self.note(tag, LogEntry { event: LogEvent::Dropped(reason), ..line }),
         };
+        let mut extra = Duration::ZERO;
+        let passing = Passing { at: self.now, from: host, local, to, bytes };
+        match self.rule.as_mut().map_or(Fate::Pass, |rule| rule(&passing)) {
+            Fate::Pass => {}
+            Fate::Lose => {
+                return self.note(tag, LogEntry { event: LogEvent::Dropped(DropReason::Rule), ..line });
+            }
+            Fate::ComeFrom(source) => (way.source, way.shown) = (source, source),
+            Fate::Delay(time) => extra = time,
+        }
         let line = LogEntry { source: way.source, ..line };
         let receiver = self.topology.find(self.now, way.place, to).ok().map(|found| found.host);
         let link = self.links.between(host, receiver);
         if !link.fits(bytes.len(), to) {
-            return self.note(LogEntry { event: LogEvent::Dropped(DropReason::TooBig), ..line });
+            return self.note(tag, LogEntry { event: LogEvent::Dropped(DropReason::TooBig), ..line });
         }
         if self.link_dice.chance(link.loss) {
-            return self.note(LogEntry { event: LogEvent::Dropped(DropReason::Loss), ..line });
+            return self.note(tag, LogEntry { event: LogEvent::Dropped(DropReason::Loss), ..line });
         }
         let twice = self.link_dice.chance(link.duplication);
         if twice {
-            self.note(LogEntry { event: LogEvent::Duplicated, ..line });
+            self.note(tag, LogEntry { event: LogEvent::Duplicated, ..line });
         }
         for _ in 0..=u8::from(twice) {
-            let at = self.now + link.transit(&mut self.link_dice);
-            self.in_flight.push(at, Flight { from: host, way, to, bytes: bytes.to_vec() });
+            let at = self.now + link.transit(&mut self.link_dice) + extra;
+            self.in_flight.push(at, Flight { from: host, way, to, tag, bytes: bytes.to_vec() });
         }
     }
 
@@ -235,7 +261,18 @@ impl Network {
 
     /// What became of all datagrams so far.
     pub fn counters(&self) -> &Counters {
-        &self.counters
+        self.books.all()
+    }
+
+    /// Counts datagrams with `needle` in their payload apart from now on, and among all others still. A datagram
+    /// with several needles counts for the first of them. A copy that somebody forwards counts as another datagram.
+    pub fn count_apart(&mut self, needle: &[u8]) -> Tag {
+        self.books.open(needle)
+    }
+
+    /// What became of the datagrams that are counted apart.
+    pub fn counters_of(&self, tag: Tag) -> &Counters {
+        self.books.of(tag)
     }
 
     /// Datagrams under way, those that are yet to be dropped included.
@@ -254,12 +291,12 @@ impl Network {
     }
 
     fn arrive(&mut self, flight: Flight) -> Option<Delivery> {
-        let Flight { from, way, to, bytes } = flight;
+        let Flight { from, way, to, tag, bytes } = flight;
         let (source, destination, event) = match self.accept(from, way, to) {
             Ok((host, local)) => (way.shown, local, LogEvent::Delivered(host)),
             Err(reason) => (way.source, to, LogEvent::Dropped(reason)),
         };
-        self.note(LogEntry { at: self.now, from, source, destination, size: bytes.len(), event });
+        self.note(tag, LogEntry { at: self.now, from, source, destination, size: bytes.len(), event });
         match event {
             LogEvent::Delivered(host) => {
                 Some(Delivery { at: self.now, host, local: destination, remote: source, bytes })
@@ -278,8 +315,8 @@ impl Network {
         Ok((receiver.host, receiver.local))
     }
 
-    fn note(&mut self, line: LogEntry) {
-        self.counters.count(line.event);
+    fn note(&mut self, tag: Option<Tag>, line: LogEntry) {
+        self.books.count(tag, line.event);
         if let Some(log) = &mut self.log {
             log.push(line);
         }
@@ -291,5 +328,6 @@ struct Flight {
     from: HostId,
     way: Way,
     to: SocketAddr,
+    tag: Option<Tag>,
     bytes: Vec<u8>,
 }

@@ -31,6 +31,8 @@ pub enum DropReason {
     NoHairpin(NatId),
     /// The NAT has no port left for a new mapping.
     PortsExhausted(NatId),
+    /// The scenario's own rule took it.
+    Rule,
 }
 
 /// How many datagrams went which way. At any time
@@ -62,13 +64,61 @@ impl Counters {
         self.drops.iter().map(|(reason, count)| (*reason, *count))
     }
 
-    pub(crate) fn count(&mut self, event: LogEvent) {
+    /// Datagrams that are still under way.
+    pub fn in_flight(&self) -> u64 {
+        (self.sent + self.duplicated).saturating_sub(self.delivered + self.dropped())
+    }
+
+    fn count(&mut self, event: LogEvent) {
         match event {
             LogEvent::Sent => self.sent += 1,
             LogEvent::Duplicated => self.duplicated += 1,
             LogEvent::Delivered(_) => self.delivered += 1,
             LogEvent::Dropped(reason) => *self.drops.entry(reason).or_default() += 1,
         }
+    }
+}
+
+/// Names datagrams that are counted apart: see [`Network::count_apart`](crate::Network::count_apart).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Tag(usize);
+
+/// The counters of all datagrams, and of those that are told apart by what is in them.
+#[derive(Default)]
+pub(crate) struct Books {
+    all: Counters,
+    /// By `Tag`.
+    apart: Vec<(Vec<u8>, Counters)>,
+}
+
+impl Books {
+    pub(crate) fn open(&mut self, needle: &[u8]) -> Tag {
+        self.apart.push((needle.to_vec(), Counters::default()));
+        Tag(self.apart.len() - 1)
+    }
+
+    pub(crate) fn tag_of(&self, bytes: &[u8]) -> Option<Tag> {
+        let holds = |needle: &[u8]| {
+            !needle.is_empty()
+                && (bytes.starts_with(needle) || bytes.windows(needle.len()).any(|part| part == needle))
+        };
+        self.apart.iter().position(|(needle, _)| holds(needle)).map(Tag)
+    }
+
+    pub(crate) fn count(&mut self, tag: Option<Tag>, event: LogEvent) {
+        self.all.count(event);
+        if let Some((_, counters)) = tag.and_then(|Tag(index)| self.apart.get_mut(index)) {
+            counters.count(event);
+        }
+    }
+
+    pub(crate) fn all(&self) -> &Counters {
+        &self.all
+    }
+
+    /// Those of everything for a tag of another network.
+    pub(crate) fn of(&self, Tag(index): Tag) -> &Counters {
+        self.apart.get(index).map_or(&self.all, |(_, counters)| counters)
     }
 }
 

@@ -5,8 +5,8 @@ use core::net::SocketAddr;
 use core::time::Duration;
 
 use floe_sim::{
-    Attachment, BindError, Delivery, DropReason, Family, HostId, Instant, LinkConfig, LogEvent, NatConfig,
-    Network,
+    Attachment, BindError, Delivery, DropReason, Family, Fate, HostId, Instant, LinkConfig, LogEvent,
+    NatConfig, Network, Passing,
 };
 
 const MS: Duration = Duration::from_millis(1);
@@ -250,4 +250,66 @@ fn the_log_tells_each_event_and_is_kept_on_request_only() {
     net.record(false);
     net.send(one, two.1, b"after");
     assert_eq!(net.log(), []);
+}
+
+#[test]
+fn a_rule_decides_what_becomes_of_a_datagram() {
+    let (mut net, one, two) = two_hosts(1, LinkConfig::one_way(20 * MS));
+    let elsewhere = SocketAddr::from(([192, 0, 2, 77], 7));
+    net.set_rule(move |datagram: &Passing<'_>| match datagram.bytes {
+        b"lose" => Fate::Lose,
+        b"late" => Fate::Delay(30 * MS),
+        b"else" if datagram.from == one.0 && datagram.local == one.1 => Fate::ComeFrom(elsewhere),
+        _ => Fate::Pass,
+    });
+    for bytes in [b"lose", b"late", b"else", b"pass"] {
+        net.send(one, two.1, bytes);
+    }
+    let got: Vec<(u64, SocketAddr, Vec<u8>)> =
+        drain(&mut net).into_iter().map(|d| (d.at.as_millis(), d.remote, d.bytes)).collect();
+    let expected = [(20, elsewhere, b"else"), (20, one.1, b"pass"), (50, one.1, b"late")];
+    assert_eq!(got, expected.map(|(at, from, bytes)| (at, from, bytes.to_vec())));
+    assert_eq!(net.counters().dropped_for(DropReason::Rule), 1);
+    net.clear_rule();
+    net.send(one, two.1, b"lose");
+    assert_eq!(drain(&mut net).len(), 1);
+}
+
+/// A filter judges a datagram by the address that a rule gives it.
+#[test]
+fn what_a_rule_makes_come_from_elsewhere_is_filtered_as_that() {
+    let mut net = Network::seeded(1);
+    let nat = net.add_nat(NatConfig::port_restricted());
+    let (inside, outside) = (net.add_host(Attachment::Behind(nat)), net.add_host(Attachment::Public));
+    let inside = (inside, net.bind(inside, None).unwrap());
+    let outside = (outside, net.bind(outside, None).unwrap());
+    net.send(inside, outside.1, b"knock");
+    let mapped = drain(&mut net)[0].remote;
+    net.set_rule(move |_| Fate::ComeFrom(SocketAddr::new(outside.1.ip(), outside.1.port() ^ 1)));
+    net.send(outside, mapped, b"who is there?");
+    assert!(drain(&mut net).is_empty());
+    assert_eq!(net.counters().dropped_for(DropReason::Filtered(nat)), 1);
+}
+
+#[test]
+fn datagrams_with_a_needle_are_counted_apart() {
+    let (mut net, one, two) = two_hosts(3, LinkConfig::default().with_loss(0.3).with_duplication(0.3));
+    let [red, blue] = [&b"red"[..], b"blue"].map(|needle| net.count_apart(needle));
+    for bytes in [&b"red"[..], b"a red one", b"blue, not red", b"green"].into_iter().cycle().take(400) {
+        net.send(one, two.1, bytes);
+    }
+    net.set_link(LinkConfig::default());
+    net.send(one, SocketAddr::from(([192, 0, 2, 9], 9)), b"blue");
+    assert!(net.counters_of(blue).in_flight() > 0);
+    let got = drain(&mut net);
+    let with =
+        |needle: &[u8]| got.iter().filter(|d| d.bytes.windows(needle.len()).any(|w| w == needle)).count();
+    // A datagram with both counts for the needle that was given first.
+    assert_eq!((net.counters_of(red).sent, net.counters_of(blue).sent), (300, 1));
+    assert_eq!(net.counters_of(red).delivered, with(b"red") as u64);
+    assert_eq!(net.counters_of(blue).dropped_for(DropReason::NoRoute), 1);
+    let red = net.counters_of(red);
+    assert_eq!(red.sent + red.duplicated, red.delivered + red.dropped());
+    assert!(red.duplicated > 0 && red.dropped_for(DropReason::Loss) > 0);
+    assert_eq!(net.counters().sent, 401);
 }

@@ -479,6 +479,10 @@ impl Agent {
             responses_received: tally.responses_received,
             requests_received: tally.requests_received,
             rejected: self.hints.rejected,
+            misaddressed: match self.generations.current.remote {
+                Some(_) => u32::try_from(self.early.len()).unwrap_or(u32::MAX),
+                None => 0,
+            },
             strangers: self.hints.strangers,
             refused_credentials: self.hints.refused_credentials,
             asymmetric: tally.asymmetric,

@@ -138,8 +138,11 @@ impl Agent {
         }
         match self.watch.deadline() {
             Some(deadline) => Some(deadline),
-            None if self.generations.current.checks.has_open_pairs() => None,
-            None => self.watch.patience(),
+            None => {
+                let patience = self.watch.patience()?;
+                let hope = self.generations.current.checks.hopeful_until().unwrap_or(patience);
+                (hope < Instant::MAX).then(|| hope.max(patience))
+            }
         }
     }
 }

@@ -302,9 +302,11 @@ impl Checks {
         self.transactions.forget(|t| set.get(t.pair).is_none());
     }
 
-    /// Whether anything could still become of the checks: something is out, waits or rests.
-    pub(crate) fn has_open_pairs(&self) -> bool {
-        self.set.iter().any(Pair::is_undecided) || self.set.reserved() > 0
+    /// Until when something could still become of the checks; `Instant::MAX` while a pair waits for its first check, `None`
+    /// if nothing is out, waits or rests.
+    pub(crate) fn hopeful_until(&self) -> Option<Instant> {
+        let rests = (self.set.reserved() > 0).then_some(Instant::MAX);
+        self.set.iter().filter(|p| p.is_undecided()).map(Pair::hopeful_until).chain(rests).max()
     }
 
     /// Whether a nomination of ours is out.

@@ -9,6 +9,7 @@ use crate::candidate::{
     CandidateType, Candidates, Foundation, LocalCandidate, LocalId, RemoteCandidate, RemoteId, pair_priority,
 };
 use crate::trace::{CheckFailure, PairPhase};
+use crate::transaction::PATIENCE;
 
 #[derive(Clone, Debug)]
 pub(crate) struct Pair {
@@ -84,6 +85,7 @@ pub(crate) struct PairStats {
     pub(crate) requests_sent: u32,
     pub(crate) responses_received: u32,
     pub(crate) requests_received: u32,
+    pub(crate) first_received: Option<Instant>,
 }
 
 impl Pair {
@@ -139,6 +141,13 @@ impl Pair {
             PairState::Succeeded(valid) => Some(valid),
             _ => None,
         }
+    }
+
+    /// Until when an answer may be hoped for. The peer's checks trigger ours again and again (RFC 8445 §7.3.1.4); once the
+    /// first of each is so long ago, what was never answered will not be.
+    pub(crate) fn hopeful_until(&self) -> Instant {
+        let Some(first) = self.stats.first_request else { return Instant::MAX };
+        first.max(self.stats.first_received.unwrap_or(first)) + PATIENCE
     }
 
     /// Never checked, or to be checked again.

@@ -136,6 +136,7 @@ impl Checks {
     fn on_pair_requested(&mut self, cx: &mut Context<'_>, id: PairId, nominated: bool) {
         let Some(pair) = self.set.get_mut(id) else { return };
         pair.stats.requests_received = pair.stats.requests_received.saturating_add(1);
+        pair.stats.first_received.get_or_insert(cx.now);
         let component = pair.component;
         let (concluded, tenure) = (self.is_concluded(component), self.tenure);
         let Some(pair) = self.set.get_mut(id) else { return };

@@ -16,21 +16,31 @@
 //! ```
 
 mod peer;
+mod puppet;
 mod run;
+mod signalling;
 mod timeline;
+mod traffic;
 
+use core::net::SocketAddr;
+use core::ops::Range;
 use core::time::Duration;
 use std::sync::{Arc, Mutex};
 
-use floe_core::{Agent, Cause, ComponentId, Event, Path, Report, Role};
+use floe_core::{Agent, Cause, ComponentId, Event, Path, Report, Role, SocketId};
 
 pub use peer::{PeerSpec, behind, open};
+pub use puppet::{Heard, PuppetId, Reply, is_nomination, is_request, is_response};
 pub use run::Goal;
+pub use signalling::Untold;
 pub use timeline::Timeline;
+pub use traffic::Tally;
 
 use crate::{Attachment, HostId, Instant, LinkConfig, Network};
 use peer::Peer;
-use run::Signal;
+use puppet::Puppet;
+use signalling::Signal;
+use traffic::Traffic;
 
 /// One agent of a world.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -43,7 +53,10 @@ pub struct World {
     seed: u64,
     network: Network,
     peers: Vec<Peer>,
+    puppets: Vec<Puppet>,
     signals: Vec<Signal>,
+    traffic: Option<Traffic>,
+    traffic_begun: u32,
     /// Steps since time moved on.
     idle: u32,
     timeline: Arc<Mutex<Timeline>>,
@@ -56,10 +69,18 @@ impl World {
             seed,
             network: Network::seeded(seed),
             peers: Vec::new(),
+            puppets: Vec::new(),
             signals: Vec::new(),
+            traffic: None,
+            traffic_begun: 0,
             idle: 0,
             timeline: Arc::default(),
         }
+    }
+
+    /// What it was made from.
+    pub fn seed(&self) -> u64 {
+        self.seed
     }
 
     /// The network below, for what a scenario does to it.
@@ -101,14 +122,25 @@ impl World {
         self.peer(peer).host
     }
 
+    /// The address that a socket of a peer is bound to. The ids are given in the order of its addresses.
+    ///
+    /// # Panics
+    /// If there is no such socket.
+    #[expect(clippy::expect_used, reason = "a scenario that is wrong ends")]
+    pub fn address(&self, peer: PeerId, socket: SocketId) -> SocketAddr {
+        self.peer(peer).address(socket).expect("a socket of this peer")
+    }
+
     /// Nothing that `from` sends reaches `to` any more; what is in flight neither.
     pub fn block(&mut self, from: PeerId, to: PeerId) {
+        self.note(format!("nothing gets from {} to {} any more", self.peer(from).name, self.peer(to).name));
         let (from, to) = (self.host(from), self.host(to));
         self.network.block(from, to);
     }
 
     /// Takes [`Self::block`] back.
     pub fn unblock(&mut self, from: PeerId, to: PeerId) {
+        self.note(format!("datagrams get from {} to {} again", self.peer(from).name, self.peer(to).name));
         let (from, to) = (self.host(from), self.host(to));
         self.network.unblock(from, to);
     }
@@ -163,6 +195,14 @@ impl World {
         &self.peer(peer).inbox
     }
 
+    /// Puts a line of the scenario's own into the timeline.
+    pub fn note(&mut self, what: impl Into<String>) {
+        let now = self.now();
+        if let Ok(mut timeline) = self.timeline.lock() {
+            timeline.note(now, what.into());
+        }
+    }
+
     /// Everything that happened, as text: a line for each event, with its time and whose it is.
     pub fn timeline(&self) -> String {
         self.timeline.lock().map(|t| t.to_string()).unwrap_or_default()
@@ -195,6 +235,14 @@ impl Drop for World {
         if std::thread::panicking() {
             eprintln!("seed {}\n{}", self.seed, self.timeline());
         }
+    }
+}
+
+/// Plays a scenario in a world of its own for each of these seeds. The first that panics ends it, and prints
+/// its seed and its timeline.
+pub fn for_seeds(seeds: Range<u64>, scenario: impl Fn(&mut World)) {
+    for seed in seeds {
+        scenario(&mut World::seeded(seed));
     }
 }
 

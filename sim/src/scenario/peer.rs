@@ -4,7 +4,7 @@ use core::net::SocketAddr;
 use core::time::Duration;
 use std::sync::{Arc, Mutex};
 
-use floe_core::{Agent, AgentConfig, Event, Role, Socket, SocketId};
+use floe_core::{Agent, AgentConfig, Credentials, Event, RemoteError, Role, Socket, SocketId};
 
 use super::{PeerId, Timeline};
 use crate::{Attachment, Family, HostId, Instant, NatConfig, Network};
@@ -24,10 +24,19 @@ pub struct PeerSpec {
 /// What signalling tells the other side of a peer, and when.
 #[derive(Clone, Debug)]
 pub(super) struct Story {
-    pub(super) delay: Duration,
-    pub(super) credentials: bool,
+    pub(super) credentials_delay: Duration,
+    pub(super) candidates_delay: Duration,
+    pub(super) credentials: Told,
     pub(super) candidates: bool,
-    pub(super) right_password: bool,
+}
+
+/// Which credentials signalling tells as those of a peer.
+#[derive(Clone, Debug)]
+pub(super) enum Told {
+    Nothing,
+    Right,
+    WrongPassword,
+    Of(Credentials),
 }
 
 /// A host on the public network, with one address.
@@ -39,7 +48,12 @@ pub fn open() -> PeerSpec {
         dead_addresses: 0,
         addresses: 1,
         reflexive: false,
-        story: Story { delay: Duration::ZERO, credentials: true, candidates: true, right_password: true },
+        story: Story {
+            credentials_delay: Duration::ZERO,
+            candidates_delay: Duration::ZERO,
+            credentials: Told::Right,
+            candidates: true,
+        },
     }
 }
 
@@ -54,6 +68,13 @@ impl PeerSpec {
     pub fn with(mut self, config: AgentConfig) -> Self {
         self.role = Some(config.role);
         self.config = config;
+        self
+    }
+
+    /// In this role.
+    #[must_use]
+    pub fn with_role(mut self, role: Role) -> Self {
+        self.role = Some(role);
         self
     }
 
@@ -80,15 +101,28 @@ impl PeerSpec {
 
     /// What is told of it takes so long to reach the other side.
     #[must_use]
-    pub fn signalled_after(mut self, delay: Duration) -> Self {
-        self.story.delay = delay;
+    pub fn signalled_after(self, delay: Duration) -> Self {
+        self.credentials_signalled_after(delay).candidates_signalled_after(delay)
+    }
+
+    /// Its credentials take so long to reach the other side.
+    #[must_use]
+    pub fn credentials_signalled_after(mut self, delay: Duration) -> Self {
+        self.story.credentials_delay = delay;
+        self
+    }
+
+    /// Each of its candidates takes so long to reach the other side.
+    #[must_use]
+    pub fn candidates_signalled_after(mut self, delay: Duration) -> Self {
+        self.story.candidates_delay = delay;
         self
     }
 
     /// Nothing is told of it at all.
     #[must_use]
     pub fn never_signalled(mut self) -> Self {
-        self.story = Story { credentials: false, candidates: false, ..self.story };
+        self.story = Story { credentials: Told::Nothing, candidates: false, ..self.story };
         self
     }
 
@@ -102,7 +136,14 @@ impl PeerSpec {
     /// Signalling mixes up its password.
     #[must_use]
     pub fn with_wrong_password_signalled(mut self) -> Self {
-        self.story.right_password = false;
+        self.story.credentials = Told::WrongPassword;
+        self
+    }
+
+    /// Signalling tells these as its credentials: perhaps those of another session.
+    #[must_use]
+    pub fn with_credentials_signalled(mut self, credentials: Credentials) -> Self {
+        self.story.credentials = Told::Of(credentials);
         self
     }
 }
@@ -116,6 +157,7 @@ pub(super) struct Peer {
     pub(super) story: Story,
     pub(super) events: Vec<(Instant, Event)>,
     pub(super) inbox: Vec<Vec<u8>>,
+    pub(super) untaken: Vec<(Instant, RemoteError)>,
     /// By `SocketId`; the dead ones come first.
     sockets: Vec<SocketAddr>,
     dead: usize,
@@ -169,6 +211,7 @@ impl Peer {
             story: spec.story,
             events: Vec::new(),
             inbox: Vec::new(),
+            untaken: Vec::new(),
             sockets,
             dead: spec.dead_addresses,
         }
@@ -182,6 +225,11 @@ impl Peer {
     /// The address of a socket.
     pub(super) fn address(&self, socket: SocketId) -> Option<SocketAddr> {
         self.sockets.get(usize::try_from(socket.0).ok()?).copied()
+    }
+
+    /// That of the first living socket.
+    pub(super) fn first_address(&self) -> Option<SocketAddr> {
+        self.sockets.get(self.dead).copied()
     }
 
     /// The address of a socket that is alive.

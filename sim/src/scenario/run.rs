@@ -2,37 +2,24 @@
 
 use core::time::Duration;
 
-use floe_core::{
-    Candidate, ComponentId, Credentials, Datagram, Event, MAX_TRANSMIT, Output, Received, SendError,
-};
+use floe_core::{ComponentId, Datagram, Event, MAX_TRANSMIT, Output, Received, SendError};
 
+use super::signalling::News;
+use super::traffic::Arrival;
 use super::{PeerId, World};
 use crate::{Delivery, Instant};
 
 /// How many steps may happen at one moment: far more than datagrams ever arrive at once.
 const MAX_STEPS_WITHOUT_TIME: u32 = 10_000;
 
-/// Something on its way from one peer's application to the other's.
-pub(super) struct Signal {
-    at: Instant,
-    to: PeerId,
-    news: News,
-}
-
-enum News {
-    Credentials(Credentials),
-    Candidate(Candidate),
-    EndOfCandidates,
-}
-
 /// What a world runs towards. It does nothing until it is told within which time.
 #[must_use = "say within which time"]
-pub struct Goal<'w> {
+pub struct Goal<'w, F> {
     world: &'w mut World,
-    reached: fn(&World) -> bool,
+    reached: F,
 }
 
-impl Goal<'_> {
+impl<F: Fn(&World) -> bool> Goal<'_, F> {
     /// Runs until the goal is reached.
     ///
     /// # Panics
@@ -51,7 +38,7 @@ impl Goal<'_> {
 
 impl World {
     /// Runs until `reached` says so: see [`Goal::within`].
-    pub fn run_until(&mut self, reached: fn(&Self) -> bool) -> Goal<'_> {
+    pub fn run_until<F: Fn(&Self) -> bool>(&mut self, reached: F) -> Goal<'_, F> {
         Goal { world: self, reached }
     }
 
@@ -70,9 +57,9 @@ impl World {
         let peer = self.peer_mut(from);
         let mut scratch = [0; MAX_TRANSMIT];
         let transmit = peer.agent.send(now, ComponentId::FIRST, data, &mut scratch)?;
-        let (host, local, remote) = (peer.host, peer.live_address(transmit.socket), transmit.remote);
+        let (host, local) = (peer.host, peer.live_address(transmit.socket));
         if let Some(local) = local {
-            self.network.send((host, local), remote, data);
+            self.network.send((host, local), transmit.remote, transmit.contents);
         }
         Ok(())
     }
@@ -90,31 +77,16 @@ impl World {
         self.deliver(Delivery { at: self.now(), host, local, remote: from, bytes: bytes.to_vec() });
     }
 
-    pub(super) fn signal_credentials(&mut self, from: PeerId) {
-        let peer = self.peer(from);
-        if !peer.story.credentials {
-            return;
-        }
-        let credentials = peer.agent.local_credentials();
-        let told = if peer.story.right_password {
-            Ok(credentials.clone())
-        } else {
-            Credentials::new(credentials.ufrag(), "somebody-elses-password-123")
-        };
-        if let Ok(told) = told {
-            self.signal(from, News::Credentials(told));
-        }
-    }
-
     /// Goes on to the next thing that happens; `false` when there is none until `end`, which it then is.
     ///
     /// # Panics
     /// When an agent asks to be polled again and again without time moving on.
-    fn step(&mut self, end: Instant) -> bool {
+    pub(super) fn step(&mut self, end: Instant) -> bool {
         let before = self.now();
         let mut wake = self.settle();
         wake.extend(self.network.next_event());
         wake.extend(self.signals.iter().map(|s| s.at));
+        wake.extend(self.next_traffic());
         let next = wake.into_iter().min().unwrap_or(end).max(self.now());
         if next >= end {
             while let Some(delivery) = self.network.advance(end) {
@@ -127,6 +99,7 @@ impl World {
             self.deliver(delivery);
         }
         self.bring_signals();
+        self.send_traffic();
         self.idle = if self.now() > before { 0 } else { self.idle + 1 };
         assert!(self.idle < MAX_STEPS_WITHOUT_TIME, "an agent spins at {before}");
         true
@@ -178,48 +151,32 @@ impl World {
         self.peer_mut(id).events.push((now, event));
     }
 
-    fn signal(&mut self, from: PeerId, news: News) {
-        let peer = self.peer(from);
-        let at = self.now() + peer.story.delay;
-        self.signals.extend(peer.other.map(|to| Signal { at, to, news }));
-    }
-
-    /// Whether any was due.
-    fn bring_signals(&mut self) -> bool {
-        let now = self.now();
-        let (due, later): (Vec<_>, Vec<_>) =
-            core::mem::take(&mut self.signals).into_iter().partition(|s| s.at <= now);
-        self.signals = later;
-        let any = !due.is_empty();
-        for Signal { to, news, .. } in due {
-            let agent = self.agent(to);
-            // What the agent does not take is part of the story: it says so in its report.
-            let _ = match news {
-                News::Credentials(credentials) => agent.set_remote_credentials(now, credentials),
-                News::Candidate(candidate) => agent.add_remote_candidate(now, &candidate),
-                News::EndOfCandidates => {
-                    agent.end_of_remote_candidates(now);
-                    Ok(())
-                }
-            };
-        }
-        any
-    }
-
     fn deliver(&mut self, delivery: Delivery) {
         let Delivery { at, host, local, remote, mut bytes } = delivery;
-        let Some(peer) = self.peers.iter_mut().find(|p| p.host == host) else { return };
-        let Some(socket) = peer.live_socket(local) else { return };
-        if let Received::Data { payload, .. } =
-            peer.agent.receive(at, Datagram::new(socket, remote, &mut bytes))
-        {
-            let payload = payload.to_vec();
-            peer.inbox.push(payload);
+        let Some(index) = self.peers.iter().position(|p| p.host == host) else {
+            if let Some(puppet) = self.puppets.iter().position(|p| p.host == host) {
+                self.on_puppet_heard(puppet, local, remote, bytes);
+            }
+            return;
+        };
+        let peer = self.peer_mut(PeerId(index));
+        let Some(socket) = peer.live_socket(local) else {
+            self.on_traffic(&bytes, Arrival::Astray);
+            return;
+        };
+        match peer.agent.receive(at, Datagram::new(socket, remote, &mut bytes)) {
+            Received::Data { payload, .. } => {
+                let payload = payload.to_vec();
+                if !self.on_traffic(&payload, Arrival::Delivered) {
+                    self.peer_mut(PeerId(index)).inbox.push(payload);
+                }
+            }
+            Received::Consumed => {}
+            Received::Dropped(_) | Received::Unclaimed(_) => {
+                self.on_traffic(&bytes, Arrival::Unclaimed);
+            }
         }
         // An agent is polled after every call: an answer must not wait for what else happens at this moment.
-        let index = self.peers.iter().position(|p| p.host == host);
-        if let Some(index) = index {
-            self.drain(PeerId(index));
-        }
+        self.drain(PeerId(index));
     }
 }

@@ -25,6 +25,8 @@ struct Entry {
 enum What {
     Trace(TraceEvent),
     Event(Event),
+    /// What the scenario itself did.
+    Note(String),
 }
 
 impl Timeline {
@@ -41,11 +43,15 @@ impl Timeline {
         self.entries.push(Entry { at, who, what: What::Event(event) });
     }
 
+    pub(super) fn note(&mut self, at: Instant, what: String) {
+        self.entries.push(Entry { at, who: "world", what: What::Note(what) });
+    }
+
     /// The decisions of one peer, by name, in order.
     pub fn of<'a>(&'a self, who: &'a str) -> impl Iterator<Item = (Instant, &'a TraceEvent)> {
         self.entries.iter().filter(move |e| e.who == who).filter_map(|e| match &e.what {
             What::Trace(event) => Some((e.at, event)),
-            What::Event(_) => None,
+            What::Event(_) | What::Note(_) => None,
         })
     }
 }
@@ -57,6 +63,9 @@ impl fmt::Display for Timeline {
                 What::Trace(event) => writeln!(f, "{:>10} {:<6} {event}", entry.at.to_string(), entry.who)?,
                 What::Event(event) => {
                     writeln!(f, "{:>10} {:<6} -> {}", entry.at.to_string(), entry.who, Told(event))?;
+                }
+                What::Note(note) => {
+                    writeln!(f, "{:>10} {:<6} == {note}", entry.at.to_string(), entry.who)?;
                 }
             }
         }

@@ -12,3 +12,4 @@ mod limits;
 mod nats;
 mod roles;
 mod traces;
+mod traffic;

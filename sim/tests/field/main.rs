@@ -1,0 +1,13 @@
+//! What goes wrong in the field, each case a story in simulated time, named after what somebody saw.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test may end with a panic"
+)]
+
+mod choosing;
+mod consent;
+mod roles;
+mod signalling;
+mod swapped;
