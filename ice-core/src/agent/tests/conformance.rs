@@ -3,6 +3,7 @@
 use super::puppet::{Outcome, PEER, Stage};
 use super::*;
 use crate::base::SocketId;
+use crate::candidate::CandidateType;
 use crate::trace::{CheckFailure, DropReason, PairPhase};
 use crate::wire::{
     AttributeType, Class, ErrorCode, Message, MessageWriter, Method, RoleClaim, TransactionId,
@@ -281,6 +282,31 @@ fn data_is_taken_from_where_the_peer_has_proven_itself() {
     stage.answer_all(PEER);
     let received = stage.agent.receive(stage.now, Datagram::new(SocketId(0), PEER, &mut bytes));
     assert!(matches!(received, Received::Data { path: Some(_), .. }), "{received:?}");
+}
+
+/// §5.1.2.1: a NAT may show one socket to each server under another address.
+#[test]
+fn reflexive_candidates_of_one_socket_have_priorities_of_their_own() {
+    let mut stage = Stage::new(role(Role::Controlled));
+    let second = Socket::udp(SocketId(1), SocketAddr::from(([10, 9, 0, 1], 5000)));
+    stage.agent.socket_up(stage.now, second).unwrap();
+    for (socket, port) in [(0, 1), (0, 2), (1, 3), (1, 4)] {
+        let outside = SocketAddr::from(([203, 0, 113, 5], 40_000 + port));
+        let server = SocketAddr::from(([198, 51, 100, port as u8], 3_478));
+        stage.agent.add_server_reflexive(stage.now, SocketId(socket), outside, server).unwrap();
+    }
+    stage.poll();
+    let candidates = stage.agent.candidates.locals();
+    let reflexive: Vec<u16> = candidates
+        .iter()
+        .filter(|c| c.kind == CandidateType::ServerReflexive)
+        .map(|c| c.local_preference)
+        .collect();
+    assert_eq!(reflexive, [65_535, 65_534, 65_533, 65_532]);
+    let mut priorities: Vec<u32> = candidates.iter().map(|c| c.priority).collect();
+    priorities.sort_unstable();
+    priorities.dedup();
+    assert_eq!(priorities.len(), 6);
 }
 
 /// §5.3 and RFC 8839 §5.4: six bits a character.
