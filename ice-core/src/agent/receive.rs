@@ -104,11 +104,13 @@ impl Agent {
         let accepted = checks.on_request(&mut cx, request);
         self.answers.push(answer(match accepted {
             Accepted::Success | Accepted::SuccessOnly => AnswerKind::Success,
+            Accepted::NominationRefused => AnswerKind::BadRequest,
             Accepted::RoleConflict => AnswerKind::RoleConflict,
         }));
         self.paths.on_request(tuple, component);
         match accepted {
             Accepted::SuccessOnly => Err(DropReason::TooManyCandidates),
+            Accepted::NominationRefused => Err(DropReason::NominationRefused),
             _ => Ok(()),
         }
     }

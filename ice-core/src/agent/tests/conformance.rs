@@ -3,7 +3,7 @@
 use super::puppet::{Outcome, PEER, Stage};
 use super::*;
 use crate::base::SocketId;
-use crate::candidate::CandidateType;
+use crate::candidate::{CandidateType, MAX_PEER_REFLEXIVE};
 use crate::trace::{CheckFailure, DropReason, PairPhase};
 use crate::wire::{
     AttributeType, Class, ErrorCode, Message, MessageWriter, Method, RoleClaim, TransactionId,
@@ -250,6 +250,28 @@ fn the_answer_to_a_cancelled_check_still_makes_the_pair_valid() {
     let response = stage.response(&first, address(0));
     stage.receive(PEER, &response);
     assert_eq!(phases(&stage), [PairPhase::Succeeded]);
+}
+
+/// §7.3.1.5: the peer must not believe in a nomination that a limit keeps us from following.
+#[test]
+fn a_nomination_beyond_the_limits_is_refused() {
+    let mut stage = Stage::new(role(Role::Controlled));
+    for n in 0..MAX_PEER_REFLEXIVE {
+        let request = stage.request(CONTROLLING, false);
+        stage.receive(SocketAddr::from(([10, 1, 0, n as u8 + 1], 4_000)), &request);
+    }
+    stage.poll();
+    stage.sent.clear();
+    for (nominates, outcome, code) in
+        [(false, DropReason::TooManyCandidates, None), (true, DropReason::NominationRefused, Some(400))]
+    {
+        let request = stage.request(CONTROLLING, nominates);
+        assert_eq!(stage.receive(PEER, &request), Outcome::Dropped(outcome));
+        stage.poll();
+        let (_, answer) = stage.sent.iter().find(|(remote, _)| *remote == PEER).unwrap();
+        assert_eq!(Message::parse(answer).unwrap().error_code().map(ErrorCode::code), code);
+        stage.sent.clear();
+    }
 }
 
 /// §7.2.4 and §7.3: no backwards compatibility with RFC 3489.
