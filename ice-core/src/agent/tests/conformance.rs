@@ -341,6 +341,30 @@ fn credentials_are_drawn_anew_and_long_enough() {
     assert!(Credentials::new(one.ufrag(), one.password()).is_ok());
 }
 
+/// RFC 8839 §5.4: up to 256 characters are taken from a peer, and 32 are sent.
+#[test]
+fn a_username_fragment_may_be_longer_when_received_than_when_sent() {
+    let password = "0123456789012345678901";
+    let of = |length| Credentials::new("u".repeat(length), password);
+    assert!(of(3).is_err() && of(4).is_ok() && of(256).is_ok() && of(257).is_err());
+    assert!(Credentials::new("user", &password[1..]).is_err());
+    let agent = |length| {
+        Agent::new(AgentConfig { credentials: Some(of(length).unwrap()), ..Default::default() }, [1; 32])
+    };
+    assert!(agent(32).is_ok());
+    assert_eq!(agent(33).unwrap_err(), ConfigError::UfragLength(33));
+    let mut agent = agent(32).unwrap();
+    agent.socket_up(Instant::ZERO, Socket::udp(SocketId(0), address(0))).unwrap();
+    agent.set_remote_credentials(Instant::ZERO, of(256).unwrap()).unwrap();
+    agent
+        .add_remote_candidate(Instant::ZERO, &"candidate:1 1 UDP 7 10.0.0.2 5000 typ host".parse().unwrap())
+        .unwrap();
+    let mut scratch = [0; MAX_TRANSMIT];
+    let checked = (0..5)
+        .any(|_| matches!(agent.poll(Instant::ZERO, &mut scratch), Output::Transmit(t) if t.remote == PEER));
+    assert!(checked, "the longest fragment of a peer does not fit into a check");
+}
+
 /// RFC 8839 §4.4.1.1.1: an offer may repeat them elsewhere in the description.
 #[test]
 fn the_same_credentials_again_change_nothing() {
