@@ -284,6 +284,7 @@ mod tests {
         requests_sent: 4,
         responses_received: 0,
         requests_received: 0,
+        misaddressed: 0,
         rejected: 0,
         strangers: 0,
         refused_credentials: 0,

@@ -96,11 +96,13 @@ impl Agent {
         let accepted = self.accept(generation, (tuple, component, socket.local(), priority), message)?;
         self.answers.push(answer(match accepted {
             Accepted::Success | Accepted::SuccessOnly => AnswerKind::Success,
+            Accepted::NominationRefused => AnswerKind::BadRequest,
             Accepted::RoleConflict => AnswerKind::RoleConflict,
         }));
         self.paths.on_request(tuple, component);
         match accepted {
             Accepted::SuccessOnly => Err(DropReason::TooManyCandidates),
+            Accepted::NominationRefused => Err(DropReason::NominationRefused),
             _ => Ok(()),
         }
     }

@@ -2,9 +2,12 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may end with a panic")]
 
 mod adversity;
+mod conformance;
+
 mod hostile;
 mod limits;
 mod nomination;
+mod patience;
 mod puppet;
 mod restart;
 mod streams;
