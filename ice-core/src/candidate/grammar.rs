@@ -27,7 +27,11 @@ impl FromStr for Candidate {
     fn from_str(line: &str) -> Result<Self, CandidateError> {
         let line = line.trim_end_matches(['\r', '\n']);
         let line = line.strip_prefix("a=").unwrap_or(line);
-        let fields = line.strip_prefix("candidate:").ok_or(CandidateError::NotACandidate)?;
+        // RFC 8840 §9.2: names of attributes are read without case, too.
+        let (name, fields) = line.split_once(':').ok_or(CandidateError::NotACandidate)?;
+        if !name.eq_ignore_ascii_case("candidate") {
+            return Err(CandidateError::NotACandidate);
+        }
         if line.len() > MAX_LINE {
             return Err(CandidateError::TooLong);
         }
