@@ -71,6 +71,19 @@
 //! An agent never just times out. Within five seconds it tells what may be wrong ([`Event::Trouble`]), and when it gives
 //! up, why ([`Event::Failed`] with a [`Report`]): machine-readable [`Cause`]s, and a line for each pair.
 //! [`Agent::explain`] gives the same at any moment. [`trace`] shows every decision.
+//!
+//! # Signalling
+//!
+//! How [`Credentials`] and [`Candidate`]s get to the other side is the application's affair. [`description`] has the usual
+//! forms: SDP or its lines of ICE alone, trickled fragments of it, and the JSON of browsers.
+//!
+//! # Crate features
+//!
+//! None is on by default.
+//!
+//! * `serde`: `Serialize` and `Deserialize` for what is signalled: [`CandidateInit`](description::CandidateInit), [`Credentials`],
+//!   [`SessionDescription`](description::SessionDescription) and [`TrickleFragment`](description::TrickleFragment).
+//!   Needs no `std` either.
 #![no_std]
 #![forbid(unsafe_code)]
 
@@ -80,7 +93,7 @@ mod agent;
 pub mod base;
 pub mod candidate;
 mod check;
-mod description;
+pub mod description;
 mod gather;
 mod path;
 pub mod trace;
@@ -89,8 +102,8 @@ pub mod wire;
 
 pub use agent::{
     Agent, AgentConfig, Cause, ComponentError, ConfigError, Datagram, Event, MAX_COMPONENTS,
-    MAX_PENDING_ANSWERS, MAX_TRANSMIT, MappingKnowledge, Output, PairReport, Path, Received, RemoteError,
-    Report, SendError, Transmit,
+    MAX_OLD_GENERATIONS, MAX_PENDING_ANSWERS, MAX_TRANSMIT, MappingKnowledge, Output, PairReport, Path,
+    Received, RemoteError, Report, RestartError, SendError, Transmit,
 };
 pub use base::{ComponentId, Instant, PairId, SocketId, Tuple};
 pub use candidate::{Candidate, CandidateType};

@@ -2,7 +2,7 @@
 //! `cargo run -p floe-fuzz-harness --example replay TARGET FILE`.
 
 use floe_fuzz_harness::script::Script;
-use floe_fuzz_harness::{agent_raw, agent_signed, candidate, commands, wire};
+use floe_fuzz_harness::{agent_raw, agent_signed, candidate, commands, description, wire};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut arguments = std::env::args().skip(1);
@@ -13,6 +13,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let run: fn(&[u8]) = match target.as_str() {
         "wire" => wire::run,
         "candidate" => candidate::run,
+        "description" => description::run,
         "agent_raw" => agent_raw::run,
         "agent_signed" => agent_signed::run,
         "commands" => commands::run,

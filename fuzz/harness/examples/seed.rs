@@ -66,6 +66,9 @@ fn main() {
     for (number, line) in LINES.into_iter().enumerate() {
         save("candidate", &format!("line-{number}"), line.as_bytes());
     }
+    for (name, text) in TEXTS {
+        save("description", name, text.as_bytes());
+    }
     for (name, action) in floods() {
         for (config, limits) in [(0, 0x10), (1, 0x30), (0x0C, 0x20), (0x15, 0x60)] {
             let setting = Setting { config, limits };
@@ -327,6 +330,48 @@ const LINES: [&str; 8] = [
     "candidate:1 1 UDP 1 10.0.0.1 1 typ prflx raddr peer.example rport 1 x-empty  x-other y",
     "candidate:1 1 DCCP 1 10.0.0.1 1 typ host",
     "candidate:1 1 UDP 1 10.0.0.1 1 typ future rport 5",
+];
+
+/// Descriptions as they come from browsers, gateways, SIP and people.
+const TEXTS: [(&str, &str); 7] = [
+    (
+        "sip",
+        "v=0\r\no=jdoe 2890844526 2890842807 IN IP4 203.0.113.141\r\ns=\r\nc=IN IP4 192.0.2.3\r\nt=0 0\r\n\
+         a=ice-options:ice2\r\na=ice-pacing:50\r\na=ice-pwd:asd88fgpdd777uzjYhagZg\r\na=ice-ufrag:8hhY\r\n\
+         m=audio 45664 RTP/AVP 0\r\nb=RS:0\r\nb=RR:0\r\na=rtpmap:0 PCMU/8000\r\n\
+         a=candidate:1 1 UDP 2130706431 203.0.113.141 8998 typ host\r\n\
+         a=candidate:2 1 UDP 1694498815 192.0.2.3 45664 typ srflx raddr 203.0.113.141 rport 8998\r\n",
+    ),
+    (
+        "browser",
+        "v=0\r\no=- 1 2 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\na=group:BUNDLE 0 data\r\n\
+         m=audio 9 UDP/TLS/RTP/SAVPF 111\r\nc=IN IP4 0.0.0.0\r\na=ice-ufrag:EEtu\r\n\
+         a=ice-pwd:777uzjYhagZgasd88fgpdd\r\na=ice-options:trickle renomination\r\na=mid:0\r\n\
+         a=candidate:842163049 1 udp 1677729535 203.0.113.9 54321 typ srflx raddr 10.0.0.5 rport 54321 ufrag EEtu\r\n\
+         a=end-of-candidates\r\nm=application 9 UDP/DTLS/SCTP webrtc-datachannel\r\na=ice-ufrag:EEtu\r\n\
+         a=ice-pwd:777uzjYhagZgasd88fgpdd\r\na=mid:data\r\n",
+    ),
+    (
+        "gateway",
+        "v=0\na=ice-lite\na=ice-pwd:asd88fgpdd777uzjYhagZg\nm=audio 9 RTP/AVP 0\na=ice-ufrag:8hhY\na=ice-mismatch\n\
+         m=video 9 RTP/AVP 0\na=ice-ufrag:9hhY\na=remote-candidates:1 192.0.2.3 45664 2 2001:db8::1 45665\n",
+    ),
+    (
+        "fragment",
+        "a=ice-ufrag:8hhY\r\na=ice-pwd:asd88fgpdd777uzjYhagZg\r\nm=audio 9 RTP/AVP 0\r\na=mid:1\r\n\
+         a=candidate:1 1 UDP 2130706432 2001:db8:a0b:12f0::1 5000 typ host\r\na=end-of-candidates\r\n\
+         m=audio 9 RTP/AVP 0\r\na=mid:2\r\na=candidate:1 1 UDP 2130706431 192.0.2.1 6010 typ host\r\n",
+    ),
+    ("end", "a=ice-ufrag:8hhY\na=ice-pwd:asd88fgpdd777uzjYhagZg\na=end-of-candidates\n"),
+    (
+        "plain",
+        "ice-lite\nICE-UFRAG:8hhY\nice-pwd:asd88fgpdd777uzjYhagZg\nice-options:ice2 rtp+ecn\n\
+         candidate:1 1 UDP 1 10.0.0.1 1 typ host x-empty \nend-of-candidates",
+    ),
+    (
+        "half",
+        "m=a\na=ice-ufrag:8hhY\na=mid:0\nm=b\na=mid:0\na=ice-lite\nm=c\na=candidate:1 1 QUIC 1 10.0.0.1 1 typ host\n",
+    ),
 ];
 
 fn save(target: &str, name: &str, bytes: &[u8]) {

@@ -6,6 +6,7 @@
 //! |---|---|---|
 //! | [`wire`] | a datagram | parsing never panics; `stun_codec` reads the same |
 //! | [`candidate`] | a line | what is accepted is displayed and read back |
+//! | [`description`] | an SDP, a fragment of one, or a line | the same; all bounds are kept |
 //! | [`agent_raw`] | datagrams that nobody has signed | a connected agent does not change |
 //! | [`agent_signed`] | what a peer does that knows the passwords | no panic, no loop, no growth |
 //! | [`commands`] | what an application does as well | the same |
@@ -19,6 +20,7 @@ pub mod agent_raw;
 pub mod agent_signed;
 pub mod candidate;
 pub mod commands;
+pub mod description;
 mod forge;
 mod memory;
 pub mod places;

@@ -4,7 +4,7 @@
 use std::fs;
 use std::path::PathBuf;
 
-use floe_fuzz_harness::{agent_raw, agent_signed, candidate, commands, wire};
+use floe_fuzz_harness::{agent_raw, agent_signed, candidate, commands, description, wire};
 
 fn replay(target: &str, run: fn(&[u8])) {
     let folder: PathBuf = [env!("CARGO_MANIFEST_DIR"), "..", "corpus", target].iter().collect();
@@ -28,6 +28,11 @@ fn wire_messages_replay() {
 #[test]
 fn candidate_lines_replay() {
     replay("candidate", candidate::run);
+}
+
+#[test]
+fn descriptions_replay() {
+    replay("description", description::run);
 }
 
 #[test]

@@ -18,6 +18,8 @@ pub(super) const MAX_STRANGERS_ANSWERS: usize = 16;
 pub(super) struct Answer {
     pub(super) tuple: Tuple,
     pub(super) id: TransactionId,
+    /// Whose password signs it.
+    pub(super) generation: u16,
     pub(super) kind: AnswerKind,
 }
 

@@ -14,9 +14,10 @@ impl Agent {
         request: &BindingRequest,
         scratch: &mut [u8; MAX_TRANSMIT],
     ) -> Option<usize> {
-        let remote = self.remote.as_ref()?;
+        let generation = self.generations.of(request.pair)?;
+        let remote = generation.remote.as_ref()?;
         let mut message = MessageWriter::new(scratch, Class::Request, Method::BINDING, request.id)
-            .username(remote.credentials.ufrag(), self.credentials.ufrag())
+            .username(remote.credentials.ufrag(), generation.local.ufrag())
             .priority(request.priority)
             .role(request.claim);
         if request.use_candidate {
@@ -31,7 +32,7 @@ impl Agent {
         answer: &Answer,
         scratch: &mut [u8; MAX_TRANSMIT],
     ) -> Option<usize> {
-        let key = &self.local_key;
+        let key = &self.generations.get(answer.generation)?.local_key;
         let class = if matches!(answer.kind, AnswerKind::Success) { Class::Success } else { Class::Error };
         let message = MessageWriter::new(scratch, class, Method::BINDING, answer.id);
         let error = |message: MessageWriter<'_>, code: ErrorCode<'static>| -> Result<usize, BufferTooSmall> {

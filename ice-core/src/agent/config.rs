@@ -32,7 +32,8 @@ pub struct AgentConfig {
     /// When the agent fails if it has no usable path, counted from its first `now`. `None`: when RFC 8863's
     /// patience (39.5 s from the peer's credentials) has passed and nothing is left to try.
     pub deadline: Option<Duration>,
-    /// Our credentials; drawn from the seed if not given (4 and 24 characters of 6 bits each).
+    /// Our credentials; drawn from the seed if not given (4 and 24 characters of 6 bits each). The fragment has 32
+    /// characters at the most (RFC 8839 §5.4).
     pub credentials: Option<Credentials>,
     /// Decides who yields when both sides want the same role (RFC 8445 §5.2); drawn from the seed if not given.
     pub tie_breaker: Option<u64>,
@@ -69,6 +70,10 @@ impl AgentConfig {
         {
             return Err(ConfigError::Streams);
         }
+        let ufrag = self.credentials.as_ref().map_or(0, |given| given.ufrag().len());
+        if ufrag > MAX_OWN_UFRAG {
+            return Err(ConfigError::UfragLength(ufrag));
+        }
         match self.reach {
             Reach::Pairs(limit) if !(1..=MAX_PAIRS).contains(&limit) => Err(ConfigError::Reach(limit)),
             _ => Ok(()),
@@ -79,6 +84,8 @@ impl AgentConfig {
 /// How many components an agent has at the most, over all of its data streams. Each has a checklist entry and a selected pair;
 /// bundled media need one, and the limit on pairs (RFC 8445 §6.1.2.5) is shared by all.
 pub const MAX_COMPONENTS: usize = 64;
+/// RFC 8839 §5.4: longer ones may be received, not sent.
+const MAX_OWN_UFRAG: usize = 32;
 
 /// What is wrong with an [`AgentConfig`].
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -91,6 +98,8 @@ pub enum ConfigError {
     Streams,
     /// The limit on pairs is 0 or over [`MAX_PAIRS`].
     Reach(u16),
+    /// Our username fragment has this many characters, more than 32 (RFC 8839 §5.4).
+    UfragLength(usize),
 }
 
 impl fmt::Display for ConfigError {
@@ -99,6 +108,9 @@ impl fmt::Display for ConfigError {
             Self::Ta(ta) => write!(f, "Ta of {ta:?} is not in 5 ms to 10 s (RFC 8445 section 14.2)"),
             Self::Streams => {
                 write!(f, "each stream has 1 to 256 components, all together 1 to {MAX_COMPONENTS}")
+            }
+            Self::UfragLength(n) => {
+                write!(f, "our ice-ufrag has {n} characters, more than 32 (RFC 8839 section 5.4)")
             }
             Self::Reach(limit) => write!(f, "a limit of {limit} pairs is not in 1 to {MAX_PAIRS}"),
         }

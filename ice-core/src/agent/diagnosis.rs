@@ -31,6 +31,8 @@ pub enum Cause {
         rejected: u32,
         /// How often the peer said that ours are wrong (such an answer cannot be authenticated).
         refused: u32,
+        /// Candidates that were signalled for other credentials than the peer's.
+        misaddressed: u32,
     },
     /// Requests came for another user: an old session of the peer on a port that is used again, or descriptions that
     /// signalling has mixed up.
@@ -121,9 +123,10 @@ impl fmt::Display for Cause {
             Self::NothingToPair => f.write_str(
                 "no candidate of ours can talk to any of the peer's (another address family, or unresolved names)",
             ),
-            Self::Authentication { rejected, refused } => {
+            Self::Authentication { rejected, refused, misaddressed } => {
                 f.write_str("authentication failed: ")?;
                 match (rejected, refused) {
+                    (0, 0) => write!(f, "{misaddressed} candidates came for other credentials than the peer's")?,
                     (0, n) => write!(f, "the peer refused our credentials {n} times")?,
                     (n, 0) => write!(f, "{n} requests came with a wrong password")?,
                     (n, m) => write!(f, "{n} requests came with wrong credentials and ours were refused {m} times")?,
@@ -179,6 +182,7 @@ pub(super) struct Evidence {
     pub(super) responses_received: u32,
     pub(super) requests_received: u32,
     pub(super) rejected: u32,
+    pub(super) misaddressed: u32,
     pub(super) strangers: u32,
     pub(super) refused_credentials: u32,
     pub(super) asymmetric: u32,
@@ -214,8 +218,12 @@ pub(super) fn diagnose(seen: &Evidence) -> Causes {
     if seen.local_candidates == 0 {
         causes.push(Cause::NoLocalCandidates);
     }
-    if seen.rejected > 0 || seen.refused_credentials > 0 {
-        causes.push(Cause::Authentication { rejected: seen.rejected, refused: seen.refused_credentials });
+    if seen.rejected > 0 || seen.refused_credentials > 0 || seen.misaddressed > 0 {
+        causes.push(Cause::Authentication {
+            rejected: seen.rejected,
+            refused: seen.refused_credentials,
+            misaddressed: seen.misaddressed,
+        });
     }
     if !seen.has_remote_credentials && seen.remote_candidates == 0 {
         causes.push(Cause::NoRemoteDescription);
@@ -223,7 +231,7 @@ pub(super) fn diagnose(seen: &Evidence) -> Causes {
         causes.push(Cause::NoRemoteCredentials);
     } else if seen.remote_candidates == 0 && seen.names == 0 {
         causes.push(Cause::NoRemoteCandidates { ended: seen.end_of_candidates });
-    } else if seen.local_candidates > 0 && seen.pairs == 0 {
+    } else if seen.local_candidates > 0 && seen.pairs == 0 && seen.misaddressed == 0 {
         causes.push(Cause::NothingToPair);
     }
     if seen.asymmetric > 0 {
@@ -276,6 +284,7 @@ mod tests {
         requests_sent: 4,
         responses_received: 0,
         requests_received: 0,
+        misaddressed: 0,
         rejected: 0,
         strangers: 0,
         refused_credentials: 0,
@@ -317,7 +326,7 @@ mod tests {
             (Evidence { remote_candidates: 1, ..unsent }, &[Cause::NothingToPair]),
             (
                 Evidence { rejected: 3, ..SEEN },
-                &[Cause::Authentication { rejected: 3, refused: 0 }, nothing_through],
+                &[Cause::Authentication { rejected: 3, refused: 0, misaddressed: 0 }, nothing_through],
             ),
             (
                 Evidence { requests_received: 5, ..SEEN },

@@ -13,10 +13,16 @@ impl Agent {
     pub fn explain(&self) -> Report {
         Report {
             causes: diagnose(&self.evidence()).into_vec(),
-            pairs: self.checks.pairs().filter_map(|p| self.report_of(p.id)).collect::<Vec<_>>(),
-            reserved: self.checks.reserved(),
-            untried: self.checks.untried(),
-            role: self.checks.role(),
+            pairs: self
+                .generations
+                .current
+                .checks
+                .pairs()
+                .filter_map(|p| self.report_of(p.id))
+                .collect::<Vec<_>>(),
+            reserved: self.generations.current.checks.reserved(),
+            untried: self.generations.current.checks.untried(),
+            role: self.generations.current.checks.role(),
             elapsed: self.watch.age(self.now),
         }
     }
@@ -26,16 +32,20 @@ impl Agent {
     pub fn state_fingerprint(&self) -> u64 {
         let mut hash = Fnv(0xcbf2_9ce4_8422_2325);
         // Writing into the hash cannot fail.
-        let _ = write!(hash, "{:?}{:?}{:?}{:?}", self.checks, self.paths, self.candidates, self.gatherer);
+        for generation in self.generations.iter() {
+            let _ = write!(hash, "{:?}{:?}{:?}", generation.checks, generation.candidates, generation.heard);
+        }
+        let _ = write!(hash, "{:?}{:?}", self.paths, self.gatherer);
         let _ = write!(hash, "{:?}{:?}", self.life, self.events);
         hash.0
     }
 
     fn report_of(&self, id: PairId) -> Option<PairReport> {
-        let pair = self.checks.pair(id)?;
+        let generation = self.generations.of(id)?;
+        let pair = generation.checks.pair(id)?;
         let valid = pair.valid();
-        let local = self.candidates.local(valid.map_or(pair.local, |v| v.local))?;
-        let remote = self.candidates.remote(pair.remote)?;
+        let local = generation.candidates.local(valid.map_or(pair.local, |v| v.local))?;
+        let remote = generation.candidates.remote(pair.remote)?;
         Some(PairReport {
             id,
             component: pair.component,
@@ -45,7 +55,7 @@ impl Agent {
             remote_type: remote.kind,
             priority: valid.map_or(pair.priority, |v| v.priority),
             phase: pair.phase(),
-            selected: valid.is_some() && self.checks.selected(pair.component) == Some(id),
+            selected: valid.is_some() && generation.checks.selected(pair.component) == Some(id),
             requests_sent: pair.stats.requests_sent,
             responses_received: pair.stats.responses_received,
             requests_received: pair.stats.requests_received,
@@ -55,11 +65,12 @@ impl Agent {
 
     /// The path of a pair, with what was known of it last.
     pub(super) fn path_of(&self, id: PairId) -> Option<Path> {
-        let pair = self.checks.pair(id)?;
+        let generation = self.generations.of(id)?;
+        let pair = generation.checks.pair(id)?;
         let valid = pair.valid();
-        let base = self.candidates.local(pair.local)?;
-        let local = self.candidates.local(valid.map_or(pair.local, |v| v.local))?;
-        let remote = self.candidates.remote(pair.remote)?;
+        let base = generation.candidates.local(pair.local)?;
+        let local = generation.candidates.local(valid.map_or(pair.local, |v| v.local))?;
+        let remote = generation.candidates.remote(pair.remote)?;
         Some(Path {
             pair: id,
             component: pair.component,

@@ -6,10 +6,12 @@ mod compose;
 mod config;
 mod diagnosis;
 mod explain;
+mod generation;
 mod output;
 mod poll;
 mod receive;
 mod report;
+mod restart;
 mod streams;
 #[cfg(test)]
 mod tests;
@@ -23,7 +25,7 @@ use core::net::SocketAddr;
 
 use crate::base::{ComponentId, Instant, PairId, Random, Tuple};
 use crate::candidate::{
-    AddedRemote, Address, Candidate, Candidates, MAX_REMOTE_CANDIDATES, NewRemote, Transport,
+    AddedLocal, AddedRemote, Address, Candidate, LocalId, MAX_REMOTE_CANDIDATES, NewRemote, Transport,
     is_transport_address,
 };
 use crate::check::{self, CheckConfig, Checks, Role};
@@ -34,13 +36,16 @@ use crate::trace::{CheckFailure, Observer, TraceEvent, Tracer};
 use crate::wire::{IntegrityKey, is_stun};
 use answer::Answers;
 use diagnosis::Evidence;
+use generation::{Generation, Generations, draw_credentials};
 use watch::Watch;
 
 pub use answer::MAX_PENDING_ANSWERS;
 pub use config::{AgentConfig, ConfigError, MAX_COMPONENTS};
 pub use diagnosis::{Cause, MappingKnowledge};
+pub use generation::MAX_OLD_GENERATIONS;
 pub use output::{Datagram, Event, MAX_TRANSMIT, Output, Path, Received, RemoteError, SendError, Transmit};
 pub use report::{PairReport, Report};
+pub use restart::RestartError;
 pub use streams::ComponentError;
 
 /// An ICE agent for one peer.
@@ -51,17 +56,13 @@ pub use streams::ComponentError;
 /// Commands do no work by themselves: they change what `poll` will say. Every call that has a time takes `now`;
 /// a `now` that goes backwards is taken for the latest one seen.
 pub struct Agent {
-    credentials: Credentials,
-    local_key: IntegrityKey,
-    remote: Option<Remote>,
+    generations: Generations,
     components: smallvec::SmallVec<[ComponentId; 1]>,
     now: Instant,
     life: Life,
     random: Random,
     tracer: Tracer,
-    candidates: Candidates,
     gatherer: Gatherer,
-    checks: Checks,
     paths: Paths,
     answers: Answers,
     events: VecDeque<Event>,
@@ -110,13 +111,10 @@ impl Agent {
     pub fn new(config: AgentConfig, seed: [u8; 32]) -> Result<Self, ConfigError> {
         config.check()?;
         let mut random = Random::new(seed);
-        let (ufrag, password) = (random.ice_chars(UFRAG_LENGTH), random.ice_chars(PASSWORD_LENGTH));
+        let drawn_credentials = draw_credentials(&mut random);
         let drawn_tie_breaker = random.number();
         let components: smallvec::SmallVec<[ComponentId; 1]> = config.components().collect();
-        let credentials = match config.credentials {
-            Some(given) => given,
-            None => Credentials::drawn(ufrag, password),
-        };
+        let credentials = config.credentials.unwrap_or(drawn_credentials);
         let checks = CheckConfig {
             role: config.role,
             tie_breaker: config.tie_breaker.unwrap_or(drawn_tie_breaker),
@@ -125,16 +123,12 @@ impl Agent {
             ta: config.ta,
         };
         Ok(Self {
-            local_key: IntegrityKey::short_term(credentials.password()),
-            credentials,
-            remote: None,
+            generations: Generations::new(Generation::first(credentials, checks, &components)),
             now: Instant::ZERO,
             life: Life::Running,
             random,
             tracer: Tracer::default(),
-            candidates: Candidates::default(),
             gatherer: Gatherer::default(),
-            checks: Checks::new(checks, &components),
             paths: Paths::new(&components),
             components,
             answers: Answers::default(),
@@ -153,17 +147,17 @@ impl Agent {
 
     /// What the peer needs to know to authenticate its checks: send it by signalling.
     pub fn local_credentials(&self) -> &Credentials {
-        &self.credentials
+        &self.generations.current.local
     }
 
     /// What the peer has signalled, if it has.
     pub fn remote_credentials(&self) -> Option<&Credentials> {
-        self.remote.as_ref().map(|r| &r.credentials)
+        self.generations.current.remote.as_ref().map(|r| &r.credentials)
     }
 
     /// The role at this moment: a conflict may change it.
     pub fn role(&self) -> Role {
-        self.checks.role()
+        self.generations.current.checks.role()
     }
 
     /// `socket` is open: its host candidate comes as an event (RFC 8445 §5.1.1.1).
@@ -198,8 +192,13 @@ impl Agent {
             return Err(SocketError::Ended);
         }
         self.gather();
-        if let Some(id) = self.gatherer.add_server_reflexive(&mut self.candidates, socket, address, server)? {
-            self.announce(id);
+        if let Some(id) = self.gatherer.add_server_reflexive(
+            &mut self.generations.current.candidates,
+            socket,
+            address,
+            server,
+        )? {
+            self.on_gathered(id);
         }
         Ok(())
     }
@@ -217,20 +216,28 @@ impl Agent {
         if self.life != Life::Running {
             return Err(RemoteError::Ended);
         }
-        if credentials == self.credentials {
+        if self.generations.iter().any(|g| g.local == credentials) {
             return Err(RemoteError::OurOwnCredentials);
         }
-        match &self.remote {
+        let current = &mut self.generations.current;
+        match &current.remote {
             Some(known) if known.credentials == credentials => return Ok(()),
-            Some(_) => return Err(RemoteError::CredentialsChanged),
+            _ if self.generations.old.iter().any(|g| g.has_remote(&credentials)) => {
+                return Err(RemoteError::OtherGeneration);
+            }
+            Some(_) if current.is_spoken_for(&credentials) => return Err(RemoteError::CredentialsChanged),
+            Some(_) => current.forget_remote(&self.components),
             None => {}
         }
         let key = IntegrityKey::short_term(credentials.password());
-        self.remote = Some(Remote { credentials, key });
+        current.remote = Some(Remote { credentials, key });
         self.watch.on_remote_credentials(self.now);
+        let ufrag = self.remote_credentials().map(|c| alloc::string::String::from(c.ufrag()));
         for (stream, candidate) in core::mem::take(&mut self.early) {
-            // One of another generation is of no use, and nobody is there to be told.
-            let _ = self.add_stream_candidate(now, stream, &candidate);
+            // One of other credentials is of no use, and nobody is there to be told.
+            if candidate.extensions.ufrag() == ufrag.as_deref() {
+                let _ = self.add_stream_candidate(now, stream, &candidate);
+            }
         }
         Ok(())
     }
@@ -267,16 +274,10 @@ impl Agent {
         if candidate.transport != Transport::Udp {
             return Err(RemoteError::UnsupportedTransport);
         }
-        match (candidate.extensions.ufrag(), &self.remote) {
-            (Some(ufrag), Some(remote)) if ufrag != remote.credentials.ufrag() => {
-                return Err(RemoteError::OtherGeneration);
-            }
-            (Some(_), None) if self.early.len() >= MAX_REMOTE_CANDIDATES => return Err(RemoteError::TooMany),
-            (Some(_), None) => {
-                self.early.push((stream, candidate.clone()));
-                return Ok(());
-            }
-            _ => {}
+        if let Some(ufrag) = candidate.extensions.ufrag()
+            && self.generations.current.remote.as_ref().is_none_or(|r| r.credentials.ufrag() != ufrag)
+        {
+            return self.keep_for_later(stream, candidate, ufrag);
         }
         let address = match &candidate.address {
             Address::Ip(address) => *address,
@@ -289,7 +290,13 @@ impl Agent {
             return Err(RemoteError::NotATransportAddress(address));
         }
         let Candidate { foundation, priority, kind, .. } = *candidate;
-        match self.candidates.add_remote(NewRemote { component, address, kind, priority, foundation }) {
+        match self.generations.current.candidates.add_remote(NewRemote {
+            component,
+            address,
+            kind,
+            priority,
+            foundation,
+        }) {
             AddedRemote::Known(_) => {}
             AddedRemote::Full => return Err(RemoteError::TooMany),
             AddedRemote::New(id) => {
@@ -305,6 +312,19 @@ impl Agent {
                 checks.on_remote_upgraded(&mut cx, id);
             }
         }
+        Ok(())
+    }
+
+    /// A candidate of credentials that are not in use: old ones, or those that are to come.
+    fn keep_for_later(&mut self, stream: u16, candidate: &Candidate, ufrag: &str) -> Result<(), RemoteError> {
+        let is_old = |remote: &Remote| remote.credentials.ufrag() == ufrag;
+        if self.generations.old.iter().any(|g| g.remote.as_ref().is_some_and(is_old)) {
+            return Err(RemoteError::OtherGeneration);
+        }
+        if self.early.len() >= MAX_REMOTE_CANDIDATES {
+            return Err(RemoteError::TooMany);
+        }
+        self.early.push((stream, candidate.clone()));
         Ok(())
     }
 
@@ -370,7 +390,7 @@ impl Agent {
 
     /// The pair that the two sides have agreed on, if they have.
     pub fn selected_path(&self, component: ComponentId) -> Option<Path> {
-        self.path_of(self.checks.selected(component)?)
+        self.path_of(self.generations.current.checks.selected(component)?)
     }
 
     /// Time never goes backwards.
@@ -384,16 +404,30 @@ impl Agent {
         if !self.gatherer.has_fresh() {
             return;
         }
-        for id in self.gatherer.gather(&mut self.candidates) {
-            self.announce(id);
-            let (checks, mut cx) = self.checks_and_context();
-            checks.on_local_candidate(&mut cx, id);
+        for id in self.gatherer.gather(&mut self.generations.current.candidates) {
+            self.on_gathered(id);
         }
         self.events.push_back(Event::GatheringDone);
     }
 
-    fn announce(&mut self, id: crate::candidate::LocalId) {
-        let Some(local) = self.candidates.local(id) else { return };
+    /// A candidate of ours is there: it is told, paired, and given to a staged generation, too.
+    fn on_gathered(&mut self, id: LocalId) {
+        self.announce(self.generations.current.number, id);
+        let (checks, mut cx) = self.checks_and_context();
+        checks.on_local_candidate(&mut cx, id);
+        let Generations { current, staged, .. } = &mut self.generations;
+        if let (Some(local), Some(staged)) = (current.candidates.local(id), staged)
+            && let AddedLocal::New(copy) = staged.candidates.copy_local(local)
+        {
+            let number = staged.number;
+            self.announce(number, copy);
+        }
+    }
+
+    /// Tells of a candidate as one of this generation (RFC 8840 §4.1: `ufrag`).
+    fn announce(&mut self, generation: u16, id: LocalId) {
+        let Some(generation) = self.generations.get(generation) else { return };
+        let Some(local) = generation.candidates.local(id) else { return };
         self.tracer.emit(
             self.now,
             TraceEvent::LocalCandidate {
@@ -404,51 +438,60 @@ impl Agent {
                 priority: local.priority,
             },
         );
-        let (stream, candidate) = (local.component.stream, local.to_signalled());
+        let (stream, mut candidate) = (local.component.stream, local.to_signalled());
+        // Always possible: a fragment is an extension's value.
+        if let Ok(extensions) = candidate.extensions.clone().with_ufrag(generation.local.ufrag()) {
+            candidate.extensions = extensions;
+        }
         self.events.push_back(Event::LocalCandidate { stream, candidate });
     }
 
     fn checks_and_context(&mut self) -> (&mut Checks, check::Context<'_>) {
         let cx = check::Context {
             now: self.now,
-            candidates: &mut self.candidates,
+            candidates: &mut self.generations.current.candidates,
             random: &mut self.random,
             tracer: &mut self.tracer,
         };
-        (&mut self.checks, cx)
+        (&mut self.generations.current.checks, cx)
     }
 
     fn flow_of(&self, id: PairId) -> Option<Flow> {
-        let pair = self.checks.pair(id)?;
+        let pair = self.generations.of(id)?.checks.pair(id)?;
         let valid = pair.valid()?;
         Some(Flow { component: pair.component, pair: id, tuple: pair.tuple, priority: valid.priority })
     }
 
     fn evidence(&self) -> Evidence {
-        let tally = self.checks.tally();
+        let tally = self.generations.current.checks.tally();
         let component = self.components.first().copied().unwrap_or_default();
         Evidence {
-            role: self.checks.role(),
-            local_candidates: self.candidates.locals().len(),
-            has_remote_credentials: self.remote.is_some(),
-            remote_candidates: self.candidates.remotes().len() + self.early.len(),
+            role: self.generations.current.checks.role(),
+            local_candidates: self.generations.current.candidates.locals().len(),
+            has_remote_credentials: self.generations.current.remote.is_some(),
+            remote_candidates: self.generations.current.candidates.remotes().len() + self.early.len(),
             end_of_candidates: self.watch.end_of_candidates(),
             names: self.hints.names,
-            pairs: self.checks.pairs().count() + self.checks.reserved(),
-            untried: self.checks.untried(),
+            pairs: self.generations.current.checks.pairs().count()
+                + self.generations.current.checks.reserved(),
+            untried: self.generations.current.checks.untried(),
             requests_sent: tally.requests_sent,
             responses_received: tally.responses_received,
             requests_received: tally.requests_received,
             rejected: self.hints.rejected,
+            misaddressed: match self.generations.current.remote {
+                Some(_) => u32::try_from(self.early.len()).unwrap_or(u32::MAX),
+                None => 0,
+            },
             strangers: self.hints.strangers,
             refused_credentials: self.hints.refused_credentials,
             asymmetric: tally.asymmetric,
             refused: tally.refused,
             send_failures: self.hints.send_failures,
             has_valid: matches!(self.paths.outlet(self.now, component), Some(Outlet::Open(_))),
-            is_nominating: self.checks.is_nominating(),
-            lost: self.checks.lost(component).or(self.last_loss),
-            has_selected: self.checks.selected(component).is_some(),
+            is_nominating: self.generations.current.checks.is_nominating(),
+            lost: self.generations.current.checks.lost(component).or(self.last_loss),
+            has_selected: self.generations.current.checks.selected(component).is_some(),
         }
     }
 }
@@ -456,15 +499,10 @@ impl Agent {
 impl fmt::Debug for Agent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Agent")
-            .field("credentials", &self.credentials)
+            .field("credentials", &self.generations.current.local)
             .field("role", &self.role())
             .field("life", &self.life)
             .field("now", &self.now)
             .finish_non_exhaustive()
     }
 }
-
-/// RFC 8445 §5.3 asks for 24 bits at the least; six bits a character.
-const UFRAG_LENGTH: usize = 4;
-/// RFC 8445 §5.3 asks for 128 bits at the least: 22 characters. Two more cost nothing.
-const PASSWORD_LENGTH: usize = 24;

@@ -8,6 +8,7 @@ use super::{Cause, Report};
 use crate::base::{ComponentId, Instant, PairId, SocketId};
 use crate::candidate::{Candidate, CandidateType};
 use crate::check::Role;
+use crate::description::Credentials;
 use crate::trace::DropReason;
 
 /// The size of the buffer that the engine writes into: an Ethernet frame's payload. No message of the engine comes
@@ -117,6 +118,9 @@ pub enum Event {
     Trouble(Cause),
     /// The selected path is gone. Only new credentials and candidates help (RFC 8445 §9).
     RestartNeeded(Cause),
+    /// These credentials of ours are in force from now on (RFC 8445 §9). Signal them, unless that was done when the restart
+    /// was prepared.
+    Restarted(Credentials),
     /// A role conflict was repaired on our side.
     RoleSwitched(Role),
     /// There is no path and the agent has given up. Nothing more will come.
@@ -192,11 +196,12 @@ impl core::error::Error for SendError {}
 pub enum RemoteError {
     /// These are our own credentials: signalling echoes.
     OurOwnCredentials,
-    /// Others than before. That is a restart (RFC 8445 §9), which needs a new agent for now.
+    /// Others than those that the peer uses: it has restarted (RFC 8445 §9), and we must, too, before they can be taken.
+    /// [`Agent::accept_credentials`](super::Agent::accept_credentials) does both.
     CredentialsChanged,
     /// The candidate is for a component that the agent does not have.
     UnknownComponent(ComponentId),
-    /// The candidate is of another generation: its ufrag is not that of the peer's credentials (RFC 8839 §5.1).
+    /// The candidate, or the credentials, are of a generation that is over (RFC 8839 §4.4.3.1).
     OtherGeneration,
     /// The candidate's transport is not one that the agent speaks; RFC 8839 §5.1 has it ignored.
     UnsupportedTransport,
@@ -215,10 +220,10 @@ impl fmt::Display for RemoteError {
         f.write_str(match self {
             Self::OurOwnCredentials => "these credentials are our own: signalling echoes",
             Self::CredentialsChanged => {
-                "the peer's credentials are known and differ: a restart needs a new agent"
+                "the peer's credentials are known and differ: it has restarted, and we have not"
             }
             Self::UnknownComponent(component) => return write!(f, "the agent has no component {component}"),
-            Self::OtherGeneration => "the candidate belongs to other credentials",
+            Self::OtherGeneration => "it belongs to a generation that is over",
             Self::UnsupportedTransport => "the candidate's transport is not supported",
             Self::UnresolvedName => "the candidate's address is a name",
             Self::NotATransportAddress(address) => return write!(f, "nothing can be sent to {address}"),

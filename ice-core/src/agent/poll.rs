@@ -1,6 +1,7 @@
 //! What the agent wants, one thing at a time: answers first, since the peer waits for them; then events; then what time
 //! has made due.
 
+use super::generation::Generation;
 use super::{Agent, Cause, Event, Life, MAX_TRANSMIT, Output, Path, Transmit};
 use crate::base::{Instant, PairId, Tuple};
 use crate::candidate::peer_reflexive_priority;
@@ -63,15 +64,18 @@ impl Agent {
 
     fn next_request(&mut self) -> Option<BindingRequest> {
         // RFC 8445 §7.3: what needs the peer's password waits for it.
-        self.remote.as_ref()?;
-        let (checks, mut cx) = self.checks_and_context();
-        if let Some(request) = checks.poll_request(&mut cx) {
-            return Some(request);
+        if self.generations.current.remote.is_some() {
+            let (checks, mut cx) = self.checks_and_context();
+            if let Some(request) = checks.poll_request(&mut cx) {
+                return Some(request);
+            }
         }
-        let claim = self.checks.claim();
+        let claim = self.generations.current.checks.claim();
         let due = self.paths.poll_request(self.now, claim, &mut self.random, &mut self.tracer)?;
-        let local = self.checks.pair(due.pair).and_then(|p| self.candidates.local(p.local))?;
+        let generation = self.generations.of(due.pair)?;
+        let local = generation.checks.pair(due.pair).and_then(|p| generation.candidates.local(p.local))?;
         Some(BindingRequest {
+            pair: due.pair,
             tuple: due.tuple,
             id: due.id,
             priority: peer_reflexive_priority(local.local_preference, local.component.component),
@@ -84,14 +88,15 @@ impl Agent {
         if self.life != Life::Running {
             return None;
         }
-        let checks = self.remote.as_ref().and_then(|_| self.checks.next_deadline(self.now));
+        let Generation { remote, checks, .. } = &self.generations.current;
+        let checks = remote.as_ref().and_then(|_| checks.next_deadline(self.now));
         checks.into_iter().chain(self.paths.next_deadline()).chain(self.next_watch()).min()
     }
 
     /// Takes the news from one room to the other and to the application, until there is none.
     pub(super) fn absorb(&mut self) {
         loop {
-            if let Some(effect) = self.checks.poll_effect() {
+            if let Some(effect) = self.generations.poll_effect() {
                 self.on_check_effect(effect);
             } else if let Some(effect) = self.paths.poll_effect() {
                 self.on_path_effect(effect);
@@ -120,11 +125,12 @@ impl Agent {
                 }
             }
             check::Effect::Unselected(pair) => {
-                let why = self.checks.pair(pair).and_then(|p| self.checks.lost(p.component));
+                let checks = &self.generations.current.checks;
+                let why = checks.pair(pair).and_then(|p| checks.lost(p.component));
                 self.events.extend(why.map(|why| Event::RestartNeeded(why.into())));
             }
             check::Effect::Revalued => {
-                let checks = &self.checks;
+                let checks = &self.generations.current.checks;
                 self.paths.on_revalued(|pair| checks.pair(pair)?.valid().map(|v| v.priority));
             }
             check::Effect::Invalid(pair) => self.paths.on_invalid(self.now, pair),
@@ -146,8 +152,11 @@ impl Agent {
                 self.tell(pair, |path| Event::PathLost { path, cause });
             }
             path::Effect::ConsentEnded { pair, why } => {
-                let (checks, mut cx) = self.checks_and_context();
-                checks.on_consent_lost(&mut cx, pair, failure_of(why));
+                // An old generation is past deciding.
+                if pair.generation() == self.generations.current.number {
+                    let (checks, mut cx) = self.checks_and_context();
+                    checks.on_consent_lost(&mut cx, pair, failure_of(why));
+                }
             }
         }
     }

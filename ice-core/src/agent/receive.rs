@@ -3,9 +3,11 @@
 
 use super::answer::{Answer, AnswerKind};
 use super::{Agent, Datagram, Life, Received};
-use crate::base::{Instant, Tuple};
+use core::net::SocketAddr;
+
+use crate::base::{ComponentId, Instant, Tuple};
 use crate::candidate::is_transport_address;
-use crate::check::{Accepted, Request};
+use crate::check::{self, Accepted, Request};
 use crate::gather::Socket;
 use crate::trace::{DropReason, TraceEvent};
 use crate::wire::{Class, ErrorCode, Message, Method, WireError, is_stun};
@@ -65,8 +67,11 @@ impl Agent {
         if self.answers.is_full() {
             return Err(DropReason::AnswerQueueFull);
         }
-        let answer = |kind| Answer { tuple, id: message.transaction_id(), kind };
-        if let Err(reason) = self.authenticate(message) {
+        let id = message.transaction_id();
+        let authenticated = self.authenticate(message);
+        let generation = *authenticated.as_ref().unwrap_or(&self.generations.current.number);
+        let answer = |kind| Answer { tuple, id, generation, kind };
+        if let Err(reason) = authenticated {
             let kind = match reason {
                 DropReason::NoCredentials => AnswerKind::NoCredentials,
                 _ => AnswerKind::Unauthenticated,
@@ -88,9 +93,36 @@ impl Agent {
             return Err(DropReason::NoPriority);
         };
         let component = socket.for_component();
+        let accepted = self.accept(generation, (tuple, component, socket.local(), priority), message)?;
+        self.answers.push(answer(match accepted {
+            Accepted::Success | Accepted::SuccessOnly => AnswerKind::Success,
+            Accepted::NominationRefused => AnswerKind::BadRequest,
+            Accepted::RoleConflict => AnswerKind::RoleConflict,
+        }));
+        self.paths.on_request(tuple, component);
+        match accepted {
+            Accepted::SuccessOnly => Err(DropReason::TooManyCandidates),
+            Accepted::NominationRefused => Err(DropReason::NominationRefused),
+            _ => Ok(()),
+        }
+    }
+
+    /// Lets an authenticated request take effect. In an old generation it has none: the peer is answered, so that what it
+    /// uses lives until it follows us (RFC 8445 §9).
+    fn accept(
+        &mut self,
+        number: u16,
+        (tuple, component, base, priority): (Tuple, ComponentId, SocketAddr, u32),
+        message: &Message<'_>,
+    ) -> Result<Accepted, DropReason> {
+        if self.generations.is_old(number) {
+            return Ok(Accepted::Success);
+        }
+        let Self { generations, random, tracer, .. } = self;
+        let Some(generation) = generations.get_mut(number) else { return Err(DropReason::WrongUsername) };
+        generation.on_heard(message.username_halves().unwrap_or_default().1);
         // RFC 8445 §7.3.1.4: the local candidate is the one that is its own base.
-        let local =
-            self.candidates.find_local(component, socket.local()).ok_or(DropReason::UnknownSocket)?.id;
+        let local = generation.candidates.find_local(component, base).ok_or(DropReason::UnknownSocket)?.id;
         let request = Request {
             id: message.transaction_id(),
             tuple,
@@ -100,44 +132,41 @@ impl Agent {
             claim: message.role(),
             use_candidate: message.use_candidate(),
         };
-        let (checks, mut cx) = self.checks_and_context();
-        let accepted = checks.on_request(&mut cx, request);
-        self.answers.push(answer(match accepted {
-            Accepted::Success | Accepted::SuccessOnly => AnswerKind::Success,
-            Accepted::RoleConflict => AnswerKind::RoleConflict,
-        }));
-        self.paths.on_request(tuple, component);
-        match accepted {
-            Accepted::SuccessOnly => Err(DropReason::TooManyCandidates),
-            _ => Ok(()),
-        }
+        let mut cx = check::Context { now: self.now, candidates: &mut generation.candidates, random, tracer };
+        Ok(generation.checks.on_request(&mut cx, request))
     }
 
-    /// RFC 8489 §9.1.3 and RFC 8445 §7.3: the user is ours, and the message is signed with our password.
-    fn authenticate(&mut self, message: &Message<'_>) -> Result<(), DropReason> {
-        let Some((ours, _)) = message.username_halves() else { return Err(DropReason::NoCredentials) };
+    /// RFC 8489 §9.1.3 and RFC 8445 §7.3: the user is ours, and the message is signed with our password. Of which
+    /// generation.
+    fn authenticate(&mut self, message: &Message<'_>) -> Result<u16, DropReason> {
+        let Some(username) = message.username_halves() else { return Err(DropReason::NoCredentials) };
         if !message.has_integrity() {
             return Err(DropReason::NoCredentials);
         }
-        if ours != self.credentials.ufrag() {
+        let Some(generation) = self.generations.iter().find(|g| g.is_addressed_by(username)) else {
             self.hints.strangers = self.hints.strangers.saturating_add(1);
             return Err(DropReason::WrongUsername);
-        }
-        if message.verify(&self.local_key).is_err() {
+        };
+        if message.verify(&generation.local_key).is_err() {
             self.hints.rejected = self.hints.rejected.saturating_add(1);
             return Err(DropReason::WrongPassword);
         }
-        Ok(())
+        Ok(generation.number)
     }
 
     fn on_response(&mut self, tuple: Tuple, message: &Message<'_>) -> Result<(), DropReason> {
         let id = message.transaction_id();
-        let (of_check, of_consent) = (self.checks.awaits(id), self.paths.awaits(id));
-        if !of_check && !of_consent {
-            return Err(DropReason::UnknownTransaction);
-        }
+        // Checks are only ever sent by the current generation; consent is asked for in whichever has the path.
+        let of_check = self.generations.current.checks.awaits(id);
+        let generation = match self.paths.awaits(id) {
+            _ if of_check => Some(&self.generations.current),
+            Some(pair) => self.generations.of(pair),
+            None => None,
+        };
         // RFC 8489 §9.1.4: a response that is not signed by the peer is as if it had never come.
-        let Some(remote) = &self.remote else { return Err(DropReason::UnknownTransaction) };
+        let Some(remote) = generation.and_then(|g| g.remote.as_ref()) else {
+            return Err(DropReason::UnknownTransaction);
+        };
         if message.verify(&remote.key).is_err() {
             if message.error_code().is_some_and(|e| e.code() == ErrorCode::UNAUTHENTICATED.code()) {
                 self.hints.refused_credentials = self.hints.refused_credentials.saturating_add(1);
@@ -151,6 +180,9 @@ impl Agent {
             return Err(DropReason::UnknownAttributes);
         }
         let error = message.error_code().map(ErrorCode::code);
+        if of_check {
+            self.generations.current.on_answered();
+        }
         match (message.class(), error) {
             (Class::Success, _) => self.on_success(tuple, message, of_check),
             (_, Some(code)) => {
@@ -185,8 +217,11 @@ impl Agent {
         } else if code == ErrorCode::ROLE_CONFLICT.code()
             && let Some((pair, claim)) = self.paths.on_conflict(id, tuple)
         {
-            let (checks, mut cx) = self.checks_and_context();
-            checks.on_consent_conflict(&mut cx, pair, claim);
+            // In an old generation the peer, which has not followed yet, repairs its side when it does.
+            if pair.generation() == self.generations.current.number {
+                let (checks, mut cx) = self.checks_and_context();
+                checks.on_consent_conflict(&mut cx, pair, claim);
+            }
         }
     }
 }

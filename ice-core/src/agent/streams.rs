@@ -34,7 +34,7 @@ impl Agent {
         checks.remove_component(&cx, component);
         self.paths.remove_component(component);
         self.gatherer.remove_component(component);
-        self.candidates.remove_component(component);
+        self.generations.current.candidates.remove_component(component);
         Ok(())
     }
 }

@@ -53,6 +53,11 @@ impl Watch {
         self.next_look = Some(now + FIRST_LOOK);
     }
 
+    /// Everything begins anew, the application's deadline too.
+    pub(super) fn on_restarted(&mut self, now: Instant) {
+        *self = Self { born: Some(now), next_look: Some(now + FIRST_LOOK), ..Self::new(self.deadline) };
+    }
+
     pub(super) fn on_usable(&mut self, now: Instant) {
         self.usable = Some(now);
         self.next_look = Some(now + FIRST_LOOK);
@@ -122,7 +127,7 @@ impl Agent {
 
     /// A pair was selected: from here on the paths have their own events.
     fn is_connected(&self) -> bool {
-        self.components.iter().all(|&c| self.checks.is_concluded(c))
+        self.components.iter().all(|&c| self.generations.current.checks.is_concluded(c))
     }
 
     /// The application's deadline decides if there is one. Without it, RFC 8863 §4: not before patience has passed,
@@ -135,7 +140,7 @@ impl Agent {
             Some(deadline) => Some(deadline),
             None => {
                 let patience = self.watch.patience()?;
-                let hope = self.checks.hopeful_until().unwrap_or(patience);
+                let hope = self.generations.current.checks.hopeful_until().unwrap_or(patience);
                 (hope < Instant::MAX).then(|| hope.max(patience))
             }
         }

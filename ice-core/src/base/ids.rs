@@ -36,13 +36,40 @@ impl fmt::Display for ComponentId {
     }
 }
 
-/// A candidate pair, for as long as the agent lives.
+/// A candidate pair, for as long as the agent lives: the generation's number and its own in one.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct PairId(pub u32);
 
+impl PairId {
+    /// Of which generation of its agent the pair is: 0 until the first restart (RFC 8445 §9).
+    pub const fn generation(self) -> u16 {
+        (self.0 >> Self::NUMBER_BITS) as u16
+    }
+
+    pub(crate) const fn first_of(generation: u16) -> Self {
+        Self((generation as u32) << Self::NUMBER_BITS)
+    }
+
+    /// The next name of the same generation, if there is one.
+    pub(crate) const fn next(self) -> Option<Self> {
+        let next = Self(self.0.wrapping_add(1));
+        if next.generation() == self.generation() { Some(next) } else { None }
+    }
+
+    /// After it the numbers begin anew: whoever had them is long gone.
+    pub(crate) const LAST_GENERATION: u16 = 0xFFF;
+
+    const NUMBER_BITS: u32 = 20;
+}
+
 impl fmt::Display for PairId {
+    /// `#7`, and after a restart `#1.7`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "#{}", self.0)
+        let number = self.0 & ((1 << Self::NUMBER_BITS) - 1);
+        match self.generation() {
+            0 => write!(f, "#{number}"),
+            generation => write!(f, "#{generation}.{number}"),
+        }
     }
 }
 

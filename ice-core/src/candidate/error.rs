@@ -104,7 +104,7 @@ pub struct Token {
 impl Token {
     const CAPACITY: usize = 32;
 
-    pub(super) fn new(text: &str) -> Self {
+    pub(crate) fn new(text: &str) -> Self {
         let cut = text.char_indices().map(|(start, c)| start + c.len_utf8());
         let length = cut.take_while(|end| *end <= Self::CAPACITY).last().unwrap_or(0);
         let mut bytes = [0; Self::CAPACITY];

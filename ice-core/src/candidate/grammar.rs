@@ -27,7 +27,11 @@ impl FromStr for Candidate {
     fn from_str(line: &str) -> Result<Self, CandidateError> {
         let line = line.trim_end_matches(['\r', '\n']);
         let line = line.strip_prefix("a=").unwrap_or(line);
-        let fields = line.strip_prefix("candidate:").ok_or(CandidateError::NotACandidate)?;
+        // RFC 8840 §9.2: names of attributes are read without case, too.
+        let (name, fields) = line.split_once(':').ok_or(CandidateError::NotACandidate)?;
+        if !name.eq_ignore_ascii_case("candidate") {
+            return Err(CandidateError::NotACandidate);
+        }
         if line.len() > MAX_LINE {
             return Err(CandidateError::TooLong);
         }
@@ -36,7 +40,7 @@ impl FromStr for Candidate {
         let component = number(&mut words, Field::Component, 3, 1..=256)?;
         let transport = token(&mut words, Field::Transport)?;
         let priority = number(&mut words, Field::Priority, 10, 1..=u32::MAX.into())?;
-        let address = name(&mut words, Field::Address)?.with_port(port(&mut words, Field::Port)?);
+        let address = address(&mut words)?;
         if !word(&mut words, Field::Type)?.eq_ignore_ascii_case("typ") {
             return Err(CandidateError::Missing(Field::Type));
         }
@@ -75,8 +79,15 @@ impl fmt::Display for Candidate {
     }
 }
 
-/// The part of an address in front of the port.
-struct Host<'a>(&'a Address);
+/// One `remote-candidate` (RFC 8839 §5.2): the fields `component-id`, `connection-address` and `port`, from words that
+/// stand one space apart.
+pub(crate) fn remote_candidate(words: &mut Split<'_, char>) -> Result<(u16, Address), CandidateError> {
+    let component = number(words, Field::Component, 3, 1..=256)?;
+    Ok((component, address(words)?))
+}
+
+/// The part of an address in front of the port, as it is written in SDP.
+pub(crate) struct Host<'a>(pub(crate) &'a Address);
 
 impl fmt::Display for Host<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -110,6 +121,10 @@ fn number<T: TryFrom<u64>>(
     value
         .and_then(|value| T::try_from(value).ok())
         .ok_or_else(|| CandidateError::Malformed(field, Token::new(word)))
+}
+
+fn address(words: &mut Split<'_, char>) -> Result<Address, CandidateError> {
+    Ok(name(words, Field::Address)?.with_port(port(words, Field::Port)?))
 }
 
 fn name<'l>(words: &mut Split<'l, char>, field: Field) -> Result<Name<'l>, CandidateError> {

@@ -16,6 +16,7 @@ pub use error::{CandidateError, Field, Token};
 pub use extensions::{Extensions, MAX_EXTENSIONS, TcpType};
 pub use foundation::{Foundation, FoundationTable, MAX_FOUNDATIONS};
 pub use grammar::MAX_LINE;
+pub(crate) use grammar::{Host, remote_candidate};
 pub use preference::LocalPreferences;
 pub use priority::{pair_priority, peer_reflexive_priority, priority};
 pub(crate) use signalled::is_transport_address;

@@ -298,6 +298,38 @@ impl Candidates {
         Some(self.remotes.remove(index))
     }
 
+    /// What a new generation begins with (RFC 8445 §9): our own candidates that are signalled, and nothing of the peer.
+    pub(crate) fn successor(&self) -> Self {
+        let signalled = |it: &&LocalCandidate| it.kind != CandidateType::PeerReflexive;
+        let locals = self.locals.iter().filter(signalled).cloned().collect();
+        Self { locals, remotes: Vec::new(), next_local: self.next_local, next_remote: 0 }
+    }
+
+    /// Takes in a candidate of ours as another generation has it, under a key of this one.
+    pub(crate) fn copy_local(&mut self, other: &LocalCandidate) -> AddedLocal {
+        let LocalCandidate {
+            component,
+            socket,
+            base,
+            address,
+            kind,
+            local_preference,
+            foundation,
+            related,
+            ..
+        } = *other;
+        self.add_local(NewLocal {
+            component,
+            socket,
+            base,
+            address,
+            kind,
+            local_preference,
+            foundation,
+            related,
+        })
+    }
+
     /// Takes everything of a component out.
     pub(crate) fn remove_component(&mut self, component: ComponentId) {
         self.locals.retain(|it| it.component != component);

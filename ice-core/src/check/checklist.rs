@@ -41,7 +41,8 @@ pub const MAX_PAIRS_PER_REMOTE_ADDRESS: u16 = 64;
 /// What the checklists of a set share.
 #[derive(Debug)]
 pub(super) struct Shared {
-    next_id: u32,
+    /// `None` when all names of the generation have been used.
+    next_id: Option<PairId>,
     /// How many pairs were aimed at each remote address so far.
     aimed: Vec<(IpAddr, u16)>,
 }
@@ -64,7 +65,11 @@ pub(crate) struct Checklist {
 impl Shared {
     /// The first pair is called `first_id`.
     pub(super) fn new(first_id: PairId) -> Self {
-        Self { next_id: first_id.0, aimed: Vec::new() }
+        Self { next_id: Some(first_id), aimed: Vec::new() }
+    }
+
+    pub(super) fn next_id(&self) -> Option<PairId> {
+        self.next_id
     }
 
     /// Counts the pair against its remote address.
@@ -157,8 +162,9 @@ impl Checklist {
         if let Some(id) = self.find(local.id, remote.id) {
             return Some(id);
         }
+        let name = shared.next_id?;
         let known = self.reserve.remove(local.id, remote.id);
-        let pair = Pair::new(PairId(shared.next_id), local, remote, role);
+        let pair = Pair::new(name, local, remote, role);
         let is_new = occasion == Occasion::Signalled && !known;
         if is_new && !shared.may_aim_at(remote.address.ip()) && !self.aim_better(&pair) {
             self.untried = self.untried.saturating_add(1);
@@ -175,7 +181,7 @@ impl Checklist {
             // It was left out before, and is tried after all.
             self.untried = self.untried.saturating_sub(1);
         }
-        shared.next_id = shared.next_id.saturating_add(1);
+        shared.next_id = name.next();
         let id = pair.id;
         tracer.emit(
             now,

@@ -9,7 +9,7 @@ use crate::wire::{RoleClaim, TransactionId};
 /// round trip or two to repair, and a peer sends one new check each Ta (RFC 8445 §7.3.1.1).
 pub(crate) const MAX_REFUSED: usize = 16;
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Conflict {
     /// Requests that were answered with 487, so that copies of them get the same answer.
     refused: VecDeque<TransactionId>,

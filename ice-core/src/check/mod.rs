@@ -83,6 +83,7 @@ pub(crate) struct Checks {
     role: Role,
     tie_breaker: u64,
     policy: Nomination,
+    reach: Reach,
     ta: Duration,
     set: ChecklistSet,
     /// RFC 8445 §6.1.4.1: the triggered-check queues of all streams in one. Nominations stand in front.
@@ -141,12 +142,17 @@ pub(crate) const MAX_TRANSACTIONS: usize = 256;
 
 impl Checks {
     pub(crate) fn new(config: CheckConfig, components: &[ComponentId]) -> Self {
+        Self::with_first_pair(config, components, PairId::first_of(0))
+    }
+
+    fn with_first_pair(config: CheckConfig, components: &[ComponentId], first: PairId) -> Self {
         let streams = components.iter().map(|c| usize::from(c.stream) + 1).max().unwrap_or(1);
-        let set = ChecklistSet::new(config.reach, streams, PairId(0));
+        let set = ChecklistSet::new(config.reach, streams, first);
         Self {
             role: config.role,
             tie_breaker: config.tie_breaker,
             policy: config.nomination,
+            reach: config.reach,
             ta: config.ta,
             triggered: VecDeque::new(),
             transactions: Transactions::new(MAX_TRANSACTIONS.max(2 * set.capacity())),
@@ -163,6 +169,40 @@ impl Checks {
             effects: VecDeque::with_capacity(8),
             tally: Tally::default(),
         }
+    }
+
+    /// Checks that begin anew: everything is forgotten but the roles (RFC 8445 §9), and the pace of checks goes on.
+    pub(crate) fn successor(&self, first: PairId, components: &[ComponentId]) -> Self {
+        let config = CheckConfig {
+            role: self.role,
+            tie_breaker: self.tie_breaker,
+            nomination: self.policy,
+            reach: self.reach,
+            ta: self.ta,
+        };
+        let mut next = Self::with_first_pair(config, components, first);
+        next.conflict = self.conflict.clone();
+        next.next_slot = self.next_slot;
+        next
+    }
+
+    /// Takes over where `other` stands: its role, and the moment of the next check.
+    pub(crate) fn take_over(&mut self, other: &Self, candidates: &Candidates) {
+        if self.role != other.role {
+            self.role = other.role;
+            self.set.revalue(self.role, candidates);
+            self.effects.push_back(Effect::Revalued);
+        }
+        self.tie_breaker = other.tie_breaker;
+        self.conflict = other.conflict.clone();
+        self.next_slot = self.next_slot.max(other.next_slot);
+    }
+
+    /// The name that a new pair would get; the last one again when all have been used.
+    pub(crate) fn next_pair(&self) -> PairId {
+        self.set
+            .next_id()
+            .unwrap_or_else(|| self.set.iter().map(|p| p.id).max().unwrap_or(PairId::first_of(0)))
     }
 
     pub(crate) fn role(&self) -> Role {

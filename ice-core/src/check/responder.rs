@@ -32,6 +32,8 @@ pub(crate) enum Accepted {
     Success,
     /// With success, but a limit kept us from making anything of it.
     SuccessOnly,
+    /// With 400: a nomination that a limit or lost consent keeps us from following (RFC 8445 §7.3.1.5).
+    NominationRefused,
     /// With 487.
     RoleConflict,
 }
@@ -74,12 +76,16 @@ impl Checks {
         if self.is_concluded(request.component) && !nominated && pair.is_none() {
             return Accepted::Success;
         }
+        let beyond_limits = if nominated { Accepted::NominationRefused } else { Accepted::SuccessOnly };
         let Some(remote) = self.learn(cx, request.component, request.tuple.remote, request.priority) else {
-            return Accepted::SuccessOnly;
+            return beyond_limits;
         };
-        let Some(pair) = self.pair_of(cx, request.local, remote) else { return Accepted::SuccessOnly };
+        let Some(pair) = self.pair_of(cx, request.local, remote) else { return beyond_limits };
         self.on_pair_requested(cx, pair, nominated);
-        Accepted::Success
+        match self.set.get(pair) {
+            Some(pair) if nominated && pair.is_spent() => Accepted::NominationRefused,
+            _ => Accepted::Success,
+        }
     }
 
     /// RFC 8445 §7.3.1.3: an unknown source is a peer-reflexive candidate.

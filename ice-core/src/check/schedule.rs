@@ -296,6 +296,7 @@ impl Checks {
             },
         );
         Some(BindingRequest {
+            pair: pair.id,
             tuple: pair.tuple,
             id,
             priority: peer_reflexive_priority(local.local_preference, local.component.component),

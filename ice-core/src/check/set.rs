@@ -26,6 +26,11 @@ impl ChecklistSet {
         }
     }
 
+    /// The name of the next pair, if there is one left.
+    pub(crate) fn next_id(&self) -> Option<PairId> {
+        self.shared.next_id()
+    }
+
     pub(crate) fn streams(&self) -> usize {
         self.lists.len()
     }

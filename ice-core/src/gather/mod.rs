@@ -197,12 +197,15 @@ impl Gatherer {
         if socket.local.is_ipv4() != address.is_ipv4() {
             return Err(SocketError::FamilyMismatch(address));
         }
-        let preference = candidates
-            .locals()
-            .iter()
-            .find(|l| l.socket == id && l.kind == CandidateType::Host)
-            .map_or(0, |host| host.local_preference);
         let kind = CandidateType::ServerReflexive;
+        let host = candidates.locals().iter().find(|l| l.socket == id && l.kind == CandidateType::Host);
+        let of_host = host.map_or(0, |host| host.local_preference);
+        // RFC 8445 §5.1.2.1: unique among those of the type, though a NAT may show one socket to each server differently.
+        let is_taken = |preference: u16| {
+            let mut others = candidates.locals().iter().filter(|l| l.kind == kind);
+            others.any(|l| l.component == socket.component && l.local_preference == preference)
+        };
+        let preference = (0..=of_host).rev().find(|p| !is_taken(*p)).unwrap_or(of_host);
         let reflexive = NewLocal {
             component: socket.component,
             socket: id,

@@ -84,6 +84,8 @@ pub(crate) const MAX_INBOUND: usize = 32;
 
 #[derive(Debug)]
 pub(crate) struct Paths {
+    /// The one that the checks work on.
+    generation: u16,
     components: SmallVec<[ComponentPaths; 1]>,
     inbound: VecDeque<(Tuple, ComponentId)>,
     effects: VecDeque<Effect>,
@@ -115,6 +117,7 @@ enum Choice {
 impl Paths {
     pub(crate) fn new(components: &[ComponentId]) -> Self {
         Self {
+            generation: 0,
             components: components
                 .iter()
                 .map(|&component| ComponentPaths { component, flows: SmallVec::new(), choice: Choice::Best })
@@ -159,14 +162,27 @@ impl Paths {
         }
     }
 
-    /// This flow was selected (RFC 8445 §8.1.2).
+    /// This flow was selected (RFC 8445 §8.1.2). What older generations have lent is given back: data may still come over
+    /// it, since the peer selects a moment earlier or later.
     pub(crate) fn on_selected(&mut self, now: Instant, flow: Flow, random: &mut Random) {
         self.on_nominated(now, flow, random);
-        if let Some(of) = self.components.iter_mut().find(|c| c.component == flow.component) {
-            let had_path = of.carrier(now).is_some();
-            of.choice = Choice::Selected(flow.pair);
-            self.effects.extend(of.reopened(now, had_path));
+        let Some(of) = self.components.iter_mut().find(|c| c.component == flow.component) else { return };
+        let had_path = of.carrier(now).is_some();
+        of.choice = Choice::Selected(flow.pair);
+        let is_old = |kept: &Kept| kept.flow.pair.generation() != flow.pair.generation();
+        let given_back: SmallVec<[Tuple; 2]> =
+            of.flows.iter().filter(|kept| is_old(kept)).map(|kept| kept.flow.tuple).collect();
+        of.flows.retain(|kept| !is_old(kept));
+        self.effects.extend(of.reopened(now, had_path));
+        for tuple in given_back {
+            self.on_request(tuple, flow.component);
         }
+    }
+
+    /// A restart: flows of this generation are the old ones from now on. They carry data as before until another is
+    /// selected (RFC 8445 §9).
+    pub(crate) fn on_restarted(&mut self, generation: u16) {
+        self.generation = generation;
     }
 
     /// Takes the priorities of pairs from `priority`, which knows them anew.
@@ -259,8 +275,10 @@ impl Paths {
         }
     }
 
-    pub(crate) fn awaits(&self, id: TransactionId) -> bool {
-        self.components.iter().flat_map(|c| c.flows.iter()).any(|kept| kept.consent.awaits(id))
+    /// Of which pair this is the consent check that we wait for the answer to.
+    pub(crate) fn awaits(&self, id: TransactionId) -> Option<PairId> {
+        let mut flows = self.components.iter().flat_map(|c| c.flows.iter());
+        flows.find(|kept| kept.consent.awaits(id)).map(|kept| kept.flow.pair)
     }
 
     /// Ends what has run out. Call before [`Self::poll_request`].
@@ -285,8 +303,10 @@ impl Paths {
         tracer: &mut Tracer,
     ) -> Option<ConsentRequest> {
         for of in &mut self.components {
-            let (choice, chosen) = (of.choice, of.chosen().map(|f| f.pair));
-            for kept in of.flows.iter_mut().filter(|kept| choice == Choice::Best || kept.nominated) {
+            let chosen = of.chosen().map(|f| f.pair);
+            let maintained: SmallVec<[bool; MAX_FLOWS]> =
+                of.flows.iter().map(|kept| of.maintains(kept)).collect();
+            for (kept, _) in of.flows.iter_mut().zip(maintained).filter(|(_, maintained)| *maintained) {
                 let Some((id, change)) = kept.consent.poll_check(now, claim, random) else { continue };
                 let Flow { pair, tuple, .. } = kept.flow;
                 tracer.emit(now, TraceEvent::ConsentSent { pair, transaction: id });
@@ -324,7 +344,10 @@ impl Paths {
                 continue;
             }
             self.effects.push_back(Effect::Lost { pair, why });
-            // After selection the checks say which of the nominated flows comes next.
+            // After selection the checks say which of the nominated flows comes next; those of an old generation do not.
+            if matches!(of.choice, Choice::Selected(pair) if pair.generation() != self.generation) {
+                of.choice = Choice::Best;
+            }
             if of.choice == Choice::Best {
                 self.effects.extend(of.carrier(now).map(|next| Effect::Usable(next.pair)));
             }
@@ -355,9 +378,14 @@ impl ComponentPaths {
         }
     }
 
-    /// Before selection every valid flow is kept alive; after it, those that were nominated.
+    /// Before selection every valid flow is kept alive; after it, those that were nominated. A generation that has not
+    /// selected is not bound by the choice of the one before.
     fn maintains(&self, kept: &Kept) -> bool {
-        self.choice == Choice::Best || kept.nominated
+        kept.nominated
+            || match self.choice {
+                Choice::Best => true,
+                Choice::Selected(pair) => pair.generation() != kept.flow.pair.generation(),
+            }
     }
 
     /// The news that data may flow, if it could not before.

@@ -133,3 +133,45 @@ fn flows_and_inbound_tuples_are_bounded() {
     assert_eq!(room.carries(0), Some(99));
     assert_eq!(room.paths.source(flow(199).tuple), Some((FIRST, None)));
 }
+
+/// The same far end under another generation: the number of the pair says which.
+fn of_next_generation(number: u32) -> Flow {
+    Flow { pair: PairId(PairId::first_of(1).0 + number), ..flow(number) }
+}
+
+#[test]
+fn after_a_restart_the_old_flow_carries_until_the_new_one_is_selected_and_is_heard_after_that() {
+    let mut room = Room::new();
+    room.valid(0, 3);
+    room.paths.on_selected(Instant::ZERO, flow(3), &mut room.random);
+    room.paths.on_restarted(1);
+    let new = of_next_generation(9);
+    room.paths.on_valid(Instant::ZERO, new, &mut room.random);
+    assert_eq!(room.carries(1), Some(3));
+    // Both are kept alive meanwhile, so that neither is lost when nobody answers but at the end.
+    let asked = (0..4).map(|n| n * 1_500 + 6_000).find_map(|at| {
+        let now = Instant::from_millis(at);
+        let mut pairs: SmallVec<[u16; 4]> = SmallVec::new();
+        while let Some(due) = room.paths.poll_request(now, CLAIM, &mut room.random, &mut room.tracer) {
+            pairs.push(due.pair.generation());
+        }
+        (pairs.len() == 2).then_some(())
+    });
+    assert!(asked.is_some());
+    room.paths.on_selected(Instant::from_millis(6_000), new, &mut room.random);
+    assert_eq!(room.carries(6_000), Some(new.pair.0));
+    assert_eq!(room.paths.flows_len(), 1);
+    assert_eq!(room.paths.source(flow(3).tuple), Some((FIRST, None)));
+}
+
+#[test]
+fn an_old_flow_that_dies_before_the_new_one_is_selected_leaves_the_way_to_what_is_valid() {
+    let mut room = Room::new();
+    room.valid(0, 3);
+    room.paths.on_selected(Instant::ZERO, flow(3), &mut room.random);
+    room.paths.on_restarted(1);
+    let new = of_next_generation(9);
+    room.paths.on_valid(Instant::from_millis(20_000), new, &mut room.random);
+    room.wait(30_000);
+    assert_eq!(room.carries(30_000), Some(new.pair.0));
+}

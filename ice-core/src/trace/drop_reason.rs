@@ -42,6 +42,9 @@ pub enum DropReason {
     AnswerQueueFull,
     /// The list of peer-reflexive candidates, or that of pairs, is full; it was answered.
     TooManyCandidates,
+    /// A nomination that a limit, or consent lost on its flow, keeps us from following; answered with 400
+    /// (RFC 8445 §7.3.1.5).
+    NominationRefused,
     /// The agent is closed or has failed.
     Ended,
 }
@@ -66,6 +69,7 @@ impl fmt::Display for DropReason {
             Self::WrongFamily => "source of another address family than the socket",
             Self::AnswerQueueFull => "too many answers wait to be sent",
             Self::TooManyCandidates => "too many peer-reflexive candidates or pairs",
+            Self::NominationRefused => "nomination of a pair that cannot be used",
             Self::Ended => "the agent has ended",
         })
     }

@@ -8,12 +8,13 @@ mod table;
 pub(crate) use schedule::{PATIENCE, RTO};
 pub(crate) use table::{Due, Transaction, Transactions};
 
-use crate::base::Tuple;
+use crate::base::{PairId, Tuple};
 use crate::wire::{RoleClaim, TransactionId};
 
 /// A Binding request to be written and sent, as an intent. The agent turns it into bytes.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct BindingRequest {
+    pub(crate) pair: PairId,
     pub(crate) tuple: Tuple,
     pub(crate) id: TransactionId,
     /// What our end of the pair would be worth as a peer-reflexive candidate (RFC 8445 §7.1.1).

@@ -50,7 +50,7 @@ fn the_password_is_wrong() {
     let [a, b] = pair();
     let [alice, bob] = world.pair(a.with_wrong_password_signalled(), b.with_wrong_password_signalled());
     world.run_until(both_failed).within(secs(13));
-    let expected = Cause::Authentication { rejected: 0, refused: 0 };
+    let expected = Cause::Authentication { rejected: 0, refused: 0, misaddressed: 0 };
     assert_cause(&world, alice, expected);
     assert_cause(&world, bob, expected);
     assert!(world.report(alice).unwrap().to_string().contains("signalling mixed up"));
@@ -63,7 +63,7 @@ fn the_password_is_wrong_on_one_side() {
     let [a, b] = pair();
     let [alice, bob] = world.pair(a.with_wrong_password_signalled(), b);
     world.run_for(secs(13));
-    assert_cause(&world, bob, Cause::Authentication { rejected: 0, refused: 0 });
+    assert_cause(&world, bob, Cause::Authentication { rejected: 0, refused: 0, misaddressed: 0 });
     assert!(world.selected(alice).is_some());
 }
 

@@ -205,7 +205,7 @@ fn after_selection_strangers_with_the_password_take_no_room() {
         stage.receive(source(n), &r);
         stage.poll();
     }
-    assert_eq!(stage.agent.candidates.remotes().len(), 1);
+    assert_eq!(stage.agent.generations.current.candidates.remotes().len(), 1);
 }
 
 /// A long reserve of better pairs, and the peer is heard.

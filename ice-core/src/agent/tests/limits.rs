@@ -134,7 +134,7 @@ fn a_peer_that_triggers_checks_for_ever_gets_one_each_ta() {
     }
     let requests = requests_sent(&stage);
     assert!((390..=401).contains(&requests), "{requests} requests in 20 s");
-    assert!(stage.agent.checks.outstanding() <= crate::check::MAX_TRANSACTIONS);
+    assert!(stage.agent.generations.current.checks.outstanding() <= crate::check::MAX_TRANSACTIONS);
 }
 
 fn requests_sent(stage: &Stage) -> usize {
@@ -155,7 +155,7 @@ fn mapped_addresses_are_bounded_and_the_pair_is_valid_all_the_same() {
         let response = stage.response(&check, SocketAddr::from(([203, 0, 113, 9], 10_000 + n as u16)));
         assert_eq!(stage.receive(source(n), &response), Outcome::Consumed);
     }
-    assert_eq!(stage.agent.candidates.locals().len(), MAX_LOCAL_PEER_REFLEXIVE + 1);
+    assert_eq!(stage.agent.generations.current.candidates.locals().len(), MAX_LOCAL_PEER_REFLEXIVE + 1);
     let valid = |p: &&PairReport| p.phase == crate::trace::PairPhase::Succeeded;
     assert_eq!(stage.agent.explain().pairs.iter().filter(valid).count(), 90);
     assert!(stage.agent.paths.flows_len() <= crate::path::MAX_FLOWS);
@@ -209,7 +209,7 @@ fn what_is_remembered_of_a_role_conflict_is_bounded() {
         stage.poll();
     }
     let bound = crate::check::MAX_REFUSED;
-    assert_eq!(stage.agent.checks.conflict_len(), (bound, bound));
+    assert_eq!(stage.agent.generations.current.checks.conflict_len(), (bound, bound));
 }
 
 /// Pairs that are displaced for one that was heard go into a reserve that may be full.

@@ -2,10 +2,14 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may end with a panic")]
 
 mod adversity;
+mod conformance;
+
 mod hostile;
 mod limits;
 mod nomination;
+mod patience;
 mod puppet;
+mod restart;
 mod streams;
 
 use super::*;
@@ -21,6 +25,9 @@ struct Bench {
     agents: [Agent; 2],
     flying: Vec<(Instant, usize, SocketAddr, Vec<u8>)>,
     log: Vec<String>,
+    events: [Vec<Event>; 2],
+    /// How many datagrams of data have come in.
+    data: [u32; 2],
 }
 
 const LATENCY: Duration = Duration::from_millis(20);
@@ -36,7 +43,14 @@ impl Bench {
             seed += 1;
             Agent::new(c, [seed; 32]).unwrap()
         });
-        let mut bench = Self { now: Instant::ZERO, agents, flying: Vec::new(), log: Vec::new() };
+        let mut bench = Self {
+            now: Instant::ZERO,
+            agents,
+            flying: Vec::new(),
+            log: Vec::new(),
+            events: Default::default(),
+            data: [0; 2],
+        };
         for side in 0..2 {
             bench.agents[side]
                 .socket_up(Instant::ZERO, Socket::udp(crate::base::SocketId(0), address(side)))
@@ -72,6 +86,7 @@ impl Bench {
                         }
                         Output::Event(e) => {
                             self.log.push(format!("{} {side} {}", self.now.as_millis(), short(&e)));
+                            self.events[side].push(e);
                         }
                         Output::Wait(at) => {
                             next = next.min(at.unwrap_or(until).max(self.now));
@@ -94,7 +109,8 @@ impl Bench {
             self.flying = rest;
             for (_, side, from, mut bytes) in due {
                 let datagram = Datagram::new(crate::base::SocketId(0), from, &mut bytes);
-                self.agents[side].receive(self.now, datagram);
+                let received = self.agents[side].receive(self.now, datagram);
+                self.data[side] += u32::from(matches!(received, Received::Data { .. }));
             }
         }
     }
@@ -102,7 +118,10 @@ impl Bench {
 
 fn short(event: &Event) -> String {
     match event {
-        Event::LocalCandidate { candidate, .. } => candidate.to_string(),
+        // Which credentials it belongs to is drawn from the seed.
+        Event::LocalCandidate { candidate, .. } => {
+            candidate.to_string().split(" ufrag ").next().unwrap_or_default().into()
+        }
         Event::GatheringDone => "gathered".into(),
         Event::PathUsable(p) => format!("usable {p}"),
         Event::PathSelected(p) => format!("selected {p}"),

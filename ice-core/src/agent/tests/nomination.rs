@@ -59,7 +59,9 @@ fn checks_before_credentials_are_answered_at_once_and_used_when_they_come() {
     assert_eq!(stage.receive(PEER, &request), super::puppet::Outcome::Consumed);
     stage.poll();
     assert_eq!(stage.sent.len(), 1, "answered at once, and nothing else can be said");
-    assert!(Message::parse(&stage.sent[0].1).unwrap().verify(&stage.agent.local_key).is_ok());
+    assert!(
+        Message::parse(&stage.sent[0].1).unwrap().verify(&stage.agent.generations.current.local_key).is_ok()
+    );
     stage.wait(Duration::from_secs(20));
     assert_eq!(stage.sent.len(), 1);
     let credentials = stage.credentials.clone();
@@ -227,11 +229,18 @@ fn after_consent_is_lost_the_peer_is_answered_and_not_checked_again() {
     stage.wait(Duration::from_secs(31));
     assert_eq!(stage.events.last(), Some(&Event::RestartNeeded(Cause::ConsentExpired)));
     stage.sent.clear();
-    let request = stage.request(CONTROLLING, true);
+    let request = stage.request(CONTROLLING, false);
     stage.receive(PEER, &request);
     stage.wait(Duration::from_secs(60));
     assert_eq!(stage.sent.len(), 1, "one answer, and nothing else");
     assert!(Message::parse(&stage.sent[0].1).unwrap().xor_mapped_address().is_some());
+    // RFC 8445 §7.3.1.5: a nomination that leads nowhere is refused.
+    stage.sent.clear();
+    let nomination = stage.request(CONTROLLING, true);
+    stage.receive(PEER, &nomination);
+    stage.wait(Duration::from_secs(60));
+    let answers: Vec<_> = stage.sent.iter().map(|(_, bytes)| Message::parse(bytes).unwrap()).collect();
+    assert_eq!(answers.iter().map(|a| a.error_code().unwrap().code()).collect::<Vec<_>>(), [400]);
     let mut scratch = [0; MAX_TRANSMIT];
     assert_eq!(stage.agent.send(stage.now, ComponentId::FIRST, b"x", &mut scratch), Err(SendError::NoPath));
 }

@@ -108,6 +108,18 @@ impl Stage {
         buffer[..length].to_vec()
     }
 
+    /// A check for other credentials of the agent, as somebody whose fragment is `theirs` sends it.
+    pub(super) fn request_to(&mut self, ours: &Credentials, theirs: &str, claim: RoleClaim) -> Vec<u8> {
+        let id = self.fresh_id();
+        let mut buffer = [0; 256];
+        let message = MessageWriter::new(&mut buffer, Class::Request, Method::BINDING, id)
+            .username(ours.ufrag(), theirs)
+            .priority(1_862_270_975)
+            .role(claim);
+        let length = message.sign(&IntegrityKey::short_term(ours.password())).unwrap();
+        buffer[..length].to_vec()
+    }
+
     /// The success response of the peer to a request of the agent, seen from `mapped`.
     pub(super) fn response(&self, request: &[u8], mapped: SocketAddr) -> Vec<u8> {
         let id = Message::parse(request).unwrap().transaction_id();

@@ -1,0 +1,167 @@
+//! The generations of an agent (RFC 8445 §9): each has credentials, candidates and checks of its own. The current one is
+//! being connected or is in use; one that a restart has staged answers and does no more; old ones answer, and lend their
+//! paths until the current one has selected. Roles, sockets and paths are the agent's, whatever the generation.
+
+use alloc::collections::VecDeque;
+use alloc::string::String;
+
+use super::Remote;
+use crate::base::{ComponentId, PairId, Random};
+use crate::candidate::Candidates;
+use crate::check::{CheckConfig, Checks, Effect};
+use crate::description::Credentials;
+use crate::wire::IntegrityKey;
+
+/// How many generations besides the current and the staged one still answer. The peer leaves the one before last as soon as
+/// it has heard of the last; three cover restarts that follow each other faster than signalling (RFC 8445 §9).
+pub const MAX_OLD_GENERATIONS: usize = 3;
+
+pub(super) struct Generation {
+    /// Counted from 0; part of the names of its pairs.
+    pub(super) number: u16,
+    pub(super) local: Credentials,
+    pub(super) local_key: IntegrityKey,
+    pub(super) remote: Option<Remote>,
+    pub(super) candidates: Candidates,
+    pub(super) checks: Checks,
+    /// The username fragment of the peer that has authenticated itself in it.
+    pub(super) heard: Option<String>,
+}
+
+impl Generation {
+    pub(super) fn first(local: Credentials, config: CheckConfig, components: &[ComponentId]) -> Self {
+        Self {
+            number: 0,
+            local_key: IntegrityKey::short_term(local.password()),
+            local,
+            remote: None,
+            candidates: Candidates::default(),
+            checks: Checks::new(config, components),
+            heard: None,
+        }
+    }
+
+    /// The next one: the role stays, and so do our own candidates (RFC 8445 §9). Both credentials change.
+    pub(super) fn successor(&self, number: u16, components: &[ComponentId], random: &mut Random) -> Self {
+        let local = loop {
+            let drawn = draw_credentials(random);
+            if drawn.ufrag() != self.local.ufrag() && drawn.password() != self.local.password() {
+                break drawn;
+            }
+        };
+        Self {
+            number,
+            local_key: IntegrityKey::short_term(local.password()),
+            local,
+            remote: None,
+            candidates: self.candidates.successor(),
+            checks: self.checks.successor(PairId::first_of(number), components),
+            heard: None,
+        }
+    }
+
+    /// Forgets the peer of this generation: it has told us of other credentials before it ever used these.
+    pub(super) fn forget_remote(&mut self, components: &[ComponentId]) {
+        self.remote = None;
+        self.candidates.clear_remotes();
+        self.checks = self.checks.successor(self.checks.next_pair(), components);
+    }
+
+    /// Whether a request with this USERNAME is for this generation (RFC 8445 §7.3): ours, and, as far as we know it, the
+    /// peer's half, too, so that two generations that were never meant for each other do not connect.
+    pub(super) fn is_addressed_by(&self, (ours, theirs): (&str, &str)) -> bool {
+        ours == self.local.ufrag() && self.remote.as_ref().is_none_or(|r| r.credentials.ufrag() == theirs)
+    }
+
+    /// The peer has authenticated itself with a request.
+    pub(super) fn on_heard(&mut self, theirs: &str) {
+        if self.heard.is_none() {
+            self.heard = Some(theirs.into());
+        }
+    }
+
+    /// The peer has authenticated itself with an answer.
+    pub(super) fn on_answered(&mut self) {
+        if self.heard.is_none() {
+            self.heard = self.remote.as_ref().map(|r| r.credentials.ufrag().into());
+        }
+    }
+
+    /// Whether the peer that was heard in it uses other credentials than these.
+    pub(super) fn is_spoken_for(&self, credentials: &Credentials) -> bool {
+        self.heard.as_ref().is_some_and(|heard| heard != credentials.ufrag())
+    }
+
+    pub(super) fn has_remote(&self, credentials: &Credentials) -> bool {
+        self.remote.as_ref().is_some_and(|r| r.credentials == *credentials)
+    }
+}
+
+/// All that an agent has.
+pub(super) struct Generations {
+    pub(super) current: Generation,
+    pub(super) staged: Option<Generation>,
+    /// The latest first; at most [`MAX_OLD_GENERATIONS`].
+    pub(super) old: VecDeque<Generation>,
+}
+
+impl Generations {
+    pub(super) fn new(current: Generation) -> Self {
+        Self { current, staged: None, old: VecDeque::new() }
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Generation> {
+        core::iter::once(&self.current).chain(&self.staged).chain(&self.old)
+    }
+
+    pub(super) fn get(&self, number: u16) -> Option<&Generation> {
+        self.iter().find(|g| g.number == number)
+    }
+
+    pub(super) fn get_mut(&mut self, number: u16) -> Option<&mut Generation> {
+        let all = core::iter::once(&mut self.current).chain(&mut self.staged).chain(&mut self.old);
+        all.into_iter().find(|g| g.number == number)
+    }
+
+    /// What the checks of the current and the staged generation have to tell. Old ones have no more to say.
+    pub(super) fn poll_effect(&mut self) -> Option<Effect> {
+        self.current.checks.poll_effect().or_else(|| self.staged.as_mut()?.checks.poll_effect())
+    }
+
+    /// The one that a pair belongs to.
+    pub(super) fn of(&self, pair: PairId) -> Option<&Generation> {
+        self.get(pair.generation())
+    }
+
+    pub(super) fn is_old(&self, number: u16) -> bool {
+        self.old.iter().any(|g| g.number == number)
+    }
+
+    /// Stages a generation, unless one is.
+    pub(super) fn stage(&mut self, components: &[ComponentId], random: &mut Random) -> &Generation {
+        let number =
+            self.iter().map(|g| g.number).max().unwrap_or(0).wrapping_add(1) & PairId::LAST_GENERATION;
+        let current = &self.current;
+        self.staged.get_or_insert_with(|| current.successor(number, components, random))
+    }
+
+    /// The staged generation takes over; whether there was one.
+    pub(super) fn apply(&mut self) -> bool {
+        let Some(mut next) = self.staged.take() else { return false };
+        // The role may have changed since it was staged.
+        next.checks.take_over(&self.current.checks, &next.candidates);
+        let old = core::mem::replace(&mut self.current, next);
+        self.old.push_front(old);
+        self.old.truncate(MAX_OLD_GENERATIONS);
+        true
+    }
+}
+
+/// RFC 8445 §5.3 asks for 24 bits and 128 bits at the least; six bits a character.
+pub(super) fn draw_credentials(random: &mut Random) -> Credentials {
+    let (ufrag, password) = (random.ice_chars(UFRAG_LENGTH), random.ice_chars(PASSWORD_LENGTH));
+    Credentials::drawn(ufrag, password)
+}
+
+const UFRAG_LENGTH: usize = 4;
+const PASSWORD_LENGTH: usize = 24;

@@ -1,0 +1,133 @@
+//! Restart (RFC 8445 §9), made before it breaks: new credentials and checks, while the paths that there are go on.
+
+use core::fmt;
+
+use super::{Agent, Event, Life, RemoteError};
+use crate::base::Instant;
+use crate::candidate::Candidates;
+use crate::description::Credentials;
+
+impl Agent {
+    /// Stages a restart: credentials for an offer. They answer from now on, because the peer's checks may be faster than
+    /// its answer; everything else goes on as it was until [`apply_restart`](Self::apply_restart). Our candidates are told again, with the new
+    /// username fragment. Asked again, it gives the same credentials.
+    ///
+    /// # Errors
+    /// If the agent has ended.
+    pub fn prepare_restart(&mut self, now: Instant) -> Result<Credentials, RestartError> {
+        self.advance(now);
+        if self.life != Life::Running {
+            return Err(RestartError::Ended);
+        }
+        self.gather();
+        if let Some(staged) = &self.generations.staged {
+            return Ok(staged.local.clone());
+        }
+        let staged = self.generations.stage(&self.components, &mut self.random);
+        let (number, local) = (staged.number, staged.local.clone());
+        self.announce_again(number);
+        Ok(local)
+    }
+
+    /// The staged credentials are in force, and the peer's are to come by
+    /// [`set_remote_credentials`](Self::set_remote_credentials). Paths, their consent and their data go on until the new generation has selected.
+    ///
+    /// # Errors
+    /// If nothing was staged, or the agent has ended.
+    pub fn apply_restart(&mut self, now: Instant) -> Result<(), RestartError> {
+        self.advance(now);
+        if self.life != Life::Running {
+            return Err(RestartError::Ended);
+        }
+        if !self.generations.apply() {
+            return Err(RestartError::NotPrepared);
+        }
+        self.paths.on_restarted(self.generations.current.number);
+        self.watch.on_restarted(self.now);
+        self.last_loss = None;
+        self.events.push_back(Event::Restarted(self.generations.current.local.clone()));
+        Ok(())
+    }
+
+    /// Takes a staged restart back: the offer was refused. The peer's checks for it are refused from now on.
+    ///
+    /// # Errors
+    /// If nothing was staged.
+    pub fn cancel_restart(&mut self, now: Instant) -> Result<(), RestartError> {
+        self.advance(now);
+        self.generations.staged.take().map(|_| ()).ok_or(RestartError::NotPrepared)
+    }
+
+    /// Restarts at once: [`prepare_restart`](Self::prepare_restart) and [`apply_restart`](Self::apply_restart) in one. Signal the credentials, and the candidates
+    /// that are told again, to the peer.
+    ///
+    /// # Errors
+    /// If the agent has ended.
+    pub fn restart(&mut self, now: Instant) -> Result<Credentials, RestartError> {
+        let credentials = self.prepare_restart(now)?;
+        self.apply_restart(now)?;
+        Ok(credentials)
+    }
+
+    /// The peer has signalled credentials, and signalling cannot tell whether they start something or answer something:
+    /// restarts if they are new and we have not done so ourselves. `true` if our own have changed by it and are to be
+    /// signalled. It makes restarts from both sides at once, and several in a row, end well.
+    ///
+    /// # Errors
+    /// If they are our own, or those of an old generation.
+    pub fn accept_credentials(
+        &mut self,
+        now: Instant,
+        credentials: Credentials,
+    ) -> Result<bool, RemoteError> {
+        self.advance(now);
+        if self.generations.staged.is_some() && !self.is_known(&credentials) {
+            self.apply_restart(now).map_err(|_| RemoteError::Ended)?;
+            return self.set_remote_credentials(now, credentials).map(|()| false);
+        }
+        match self.set_remote_credentials(now, credentials.clone()) {
+            Err(RemoteError::CredentialsChanged) => {
+                self.restart(now).map_err(|_| RemoteError::Ended)?;
+                self.set_remote_credentials(now, credentials).map(|()| true)
+            }
+            other => other.map(|()| false),
+        }
+    }
+
+    /// Whether the peer had these in a generation that we remember.
+    pub(super) fn is_known(&self, credentials: &Credentials) -> bool {
+        self.generations.iter().any(|g| g.has_remote(credentials))
+    }
+
+    /// Tells the candidates of a generation, which are those of the one before under other credentials.
+    fn announce_again(&mut self, number: u16) {
+        let Some(generation) = self.generations.get(number) else { return };
+        let candidates: &Candidates = &generation.candidates;
+        let told: alloc::vec::Vec<_> = candidates.locals().iter().map(|l| l.id).collect();
+        for id in told {
+            self.announce(number, id);
+        }
+        self.events.push_back(Event::GatheringDone);
+    }
+}
+
+/// Why there is no restart.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum RestartError {
+    /// No restart was staged with `prepare_restart`.
+    NotPrepared,
+    /// The agent is closed or has failed.
+    Ended,
+}
+
+impl fmt::Display for RestartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NotPrepared => "no restart was prepared",
+            Self::Ended => "the agent has ended",
+        })
+    }
+}
+
+impl core::error::Error for RestartError {}
