@@ -61,6 +61,8 @@ pub struct World {
     signals: Vec<Signal>,
     traffic: Option<Traffic>,
     traffic_begun: u32,
+    /// Restarts are offered and answered, and not only told.
+    uses_offers: bool,
     /// Steps since time moved on.
     idle: u32,
     timeline: Arc<Mutex<Timeline>>,
@@ -77,6 +79,7 @@ impl World {
             signals: Vec::new(),
             traffic: None,
             traffic_begun: 0,
+            uses_offers: false,
             idle: 0,
             timeline: Arc::default(),
         }

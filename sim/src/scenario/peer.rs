@@ -158,6 +158,8 @@ pub(super) struct Peer {
     pub(super) events: Vec<(Instant, Event)>,
     pub(super) inbox: Vec<Vec<u8>>,
     pub(super) untaken: Vec<(Instant, RemoteError)>,
+    /// Whether an offer to restart waits for its answer.
+    pub(super) offering: bool,
     /// By `SocketId`; the dead ones come first.
     sockets: Vec<SocketAddr>,
     dead: usize,
@@ -214,6 +216,7 @@ impl Peer {
             events: Vec::new(),
             inbox: Vec::new(),
             untaken: Vec::new(),
+            offering: false,
             sockets,
             dead: spec.dead_addresses * components.len(),
         }

@@ -153,6 +153,7 @@ impl World {
             Event::LocalCandidate { stream, candidate } if told => {
                 self.signal(id, News::Candidate(*stream, candidate.clone()));
             }
+            Event::Restarted(_) if !self.uses_offers => self.signal_credentials(id),
             Event::GatheringDone if told => self.signal(id, News::EndOfCandidates),
             _ => {}
         }
