@@ -14,6 +14,10 @@
 //! assert_eq!(world.selected(alice).map(|path| path.local_type), Some(ServerReflexive));
 //! assert!(world.agree(alice, bob), "{}", world.timeline());
 //! ```
+//!
+//! What else a scenario may need: [`for_seeds`] plays it many times; [`World::start_traffic`] lets data flow meanwhile
+//! and accounts for it; [`World::pair_with_puppet`] makes a peer that does exactly what the scenario says;
+//! [`Network::set_rule`] meddles with single datagrams; [`World::tell`] and [`PeerSpec`] decide what signalling brings.
 
 mod peer;
 mod puppet;
@@ -145,17 +149,19 @@ impl World {
         self.network.unblock(from, to);
     }
 
-    /// The path that a peer has selected.
+    /// The path that a peer has selected for its first component.
     pub fn selected(&self, peer: PeerId) -> Option<Path> {
         self.peer(peer).agent.selected_path(ComponentId::FIRST)
     }
 
-    /// Whether the two have selected the same pair of addresses.
+    /// Whether the two have selected the same pair of addresses for every component.
     pub fn agree(&self, one: PeerId, other: PeerId) -> bool {
-        match (self.selected(one), self.selected(other)) {
+        let [one, other] = [one, other].map(|id| &self.peer(id).agent);
+        let same = |&component| match (one.selected_path(component), other.selected_path(component)) {
             (Some(ours), Some(theirs)) => ours.local == theirs.remote && ours.remote == theirs.local,
             _ => false,
-        }
+        };
+        one.components().iter().all(same)
     }
 
     /// When a peer first had a usable path.
@@ -246,14 +252,14 @@ pub fn for_seeds(seeds: Range<u64>, scenario: impl Fn(&mut World)) {
     }
 }
 
-/// Every peer has a path that can carry data.
+/// Every peer has a path that can carry data for each of its components.
 pub fn both_usable(world: &World) -> bool {
-    world.peers.iter().all(|p| p.agent.path(ComponentId::FIRST).is_some())
+    world.peers.iter().all(|p| p.agent.components().iter().all(|&c| p.agent.path(c).is_some()))
 }
 
-/// Every peer has selected a pair.
+/// Every peer has selected a pair for each of its components.
 pub fn both_selected(world: &World) -> bool {
-    world.peers.iter().all(|p| p.agent.selected_path(ComponentId::FIRST).is_some())
+    world.peers.iter().all(|p| p.agent.components().iter().all(|&c| p.agent.selected_path(c).is_some()))
 }
 
 /// Every peer has given up.

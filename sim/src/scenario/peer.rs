@@ -1,6 +1,6 @@
 //! One side of a scenario: where it lives, how its agent is set up, what its signalling tells of it.
 
-use core::net::SocketAddr;
+use core::net::{IpAddr, SocketAddr};
 use core::time::Duration;
 use std::sync::{Arc, Mutex};
 
@@ -78,7 +78,7 @@ impl PeerSpec {
         self
     }
 
-    /// With so many addresses, each with a socket and so a host candidate of its own.
+    /// With so many addresses, each with a socket, and so a host candidate, for every component.
     #[must_use]
     pub fn with_addresses(mut self, addresses: usize) -> Self {
         self.addresses = addresses;
@@ -164,8 +164,7 @@ pub(super) struct Peer {
 }
 
 /// Where a STUN server would stand. Nobody lives there.
-const STUN_SERVER: SocketAddr =
-    SocketAddr::new(core::net::IpAddr::V4(core::net::Ipv4Addr::new(192, 0, 2, 1)), 3478);
+const STUN_SERVER: SocketAddr = SocketAddr::new(IpAddr::V4(core::net::Ipv4Addr::new(192, 0, 2, 1)), 3478);
 
 impl Peer {
     #[expect(
@@ -191,9 +190,12 @@ impl Peer {
         agent.set_observer(Timeline::observer(timeline, name));
         let addresses: Vec<_> = network.addresses(host).collect();
         let mut sockets = Vec::new();
-        for (number, ip) in (0..).zip(addresses) {
+        let components = agent.components().to_vec();
+        let of_address = |&ip: &IpAddr| components.iter().map(move |&component| (ip, component));
+        for (number, (ip, component)) in (0..).zip(addresses.iter().flat_map(of_address)) {
             let local = network.bind(host, Some(SocketAddr::new(ip, 0))).expect("a free port");
-            agent.socket_up(now, Socket::udp(SocketId(number), local)).expect("a new socket");
+            let socket = Socket::udp(SocketId(number), local).component(component);
+            agent.socket_up(now, socket).expect("a new socket");
             sockets.push(local);
         }
         for (number, &local) in (0..).zip(&sockets).filter(|_| spec.reflexive) {
@@ -213,7 +215,7 @@ impl Peer {
             inbox: Vec::new(),
             untaken: Vec::new(),
             sockets,
-            dead: spec.dead_addresses,
+            dead: spec.dead_addresses * components.len(),
         }
     }
 

@@ -53,10 +53,18 @@ impl World {
     /// # Errors
     /// As the agent says.
     pub fn send(&mut self, from: PeerId, data: &[u8]) -> Result<(), SendError> {
+        self.send_for(from, ComponentId::FIRST, data)
+    }
+
+    /// Sends `data` over the path of one component of a peer, if it has one.
+    ///
+    /// # Errors
+    /// As the agent says.
+    pub fn send_for(&mut self, from: PeerId, component: ComponentId, data: &[u8]) -> Result<(), SendError> {
         let now = self.now();
         let peer = self.peer_mut(from);
         let mut scratch = [0; MAX_TRANSMIT];
-        let transmit = peer.agent.send(now, ComponentId::FIRST, data, &mut scratch)?;
+        let transmit = peer.agent.send(now, component, data, &mut scratch)?;
         let (host, local) = (peer.host, peer.live_address(transmit.socket));
         if let Some(local) = local {
             self.network.send((host, local), transmit.remote, transmit.contents);
@@ -142,8 +150,8 @@ impl World {
         }
         let told = self.peer(id).story.candidates;
         match &event {
-            Event::LocalCandidate { candidate, .. } if told => {
-                self.signal(id, News::Candidate(candidate.clone()));
+            Event::LocalCandidate { stream, candidate } if told => {
+                self.signal(id, News::Candidate(*stream, candidate.clone()));
             }
             Event::GatheringDone if told => self.signal(id, News::EndOfCandidates),
             _ => {}

@@ -18,7 +18,7 @@ pub(super) struct Signal {
 
 pub(super) enum News {
     Credentials(Credentials),
-    Candidate(Candidate),
+    Candidate(u16, Candidate),
     EndOfCandidates,
 }
 
@@ -68,7 +68,7 @@ impl World {
         let peer = self.peer(from);
         let delay = match news {
             News::Credentials(_) => peer.story.credentials_delay,
-            News::Candidate(_) | News::EndOfCandidates => peer.story.candidates_delay,
+            News::Candidate(..) | News::EndOfCandidates => peer.story.candidates_delay,
         };
         let at = self.now() + delay;
         self.signals.extend(peer.other.map(|to| Signal { at, to, news }));
@@ -87,7 +87,9 @@ impl World {
             let peer = self.peer_mut(to);
             let taken = match news {
                 News::Credentials(credentials) => peer.agent.set_remote_credentials(now, credentials),
-                News::Candidate(candidate) => peer.agent.add_remote_candidate(now, &candidate),
+                News::Candidate(stream, candidate) => {
+                    peer.agent.add_stream_candidate(now, stream, &candidate)
+                }
                 News::EndOfCandidates => {
                     peer.agent.end_of_remote_candidates(now);
                     Ok(())

@@ -132,7 +132,6 @@ fn everything_but_a_signed_answer_keeps_coming() {
             let (alice, puppet) = connected(&mut world, role);
             world.run_for(secs(20));
             let answered = checks_since(&world, puppet, Instant::ZERO).last().unwrap().0;
-            world.run_for(millis(100));
             world.set_reply(puppet, reply);
             world.note(format!("now there is only: {what}"));
             for _ in 0..62 {

@@ -100,6 +100,7 @@ fn the_same_candidate_comes_twice() {
         format!("candidate:7 1 UDP 1694498815 {ip} {port} typ srflx raddr 10.1.1.1 rport 9"),
     ] {
         assert_eq!(world.tell(alice, &line), Ok(()));
+        assert_eq!(world.agent(alice).explain().pairs.len(), 1, "{line}");
     }
     world.run_until(both_selected).within(secs(1));
     world.run_for(secs(5));

@@ -1,6 +1,6 @@
 //! How fast two agents connect, and that loss does not stop them.
 
-use floe_core::{AgentConfig, Instant, Nomination};
+use floe_core::{AgentConfig, Instant, Nomination, Role};
 use floe_sim::LinkConfig;
 use floe_sim::scenario::{World, both_selected, millis, open, secs};
 
@@ -84,4 +84,19 @@ fn candidates_that_are_never_signalled_are_learned_from_checks() {
     world.run_until(both_selected).within(secs(1));
     assert!(world.agree(alice, bob));
     assert_eq!(world.selected(bob).unwrap().remote_type, floe_core::CandidateType::PeerReflexive);
+}
+
+#[test]
+fn two_streams_of_two_components_all_connect_and_data_comes_out_of_each() {
+    let mut world = World::seeded(5);
+    let streams = |role| open().with(AgentConfig { role, streams: vec![2, 2], ..Default::default() });
+    let [alice, bob] = world
+        .pair(streams(Role::Controlling).with_addresses(2), streams(Role::Controlled).with_dead_addresses(1));
+    world.run_until(both_selected).within(secs(5));
+    assert!(world.agree(alice, bob), "{}", world.timeline());
+    for component in world.agent(bob).components().to_vec() {
+        world.send_for(bob, component, component.to_string().as_bytes()).unwrap();
+    }
+    world.run_for(millis(20));
+    assert_eq!(world.inbox(alice).len(), 4);
 }
