@@ -107,6 +107,8 @@ pub use agent::{
 };
 pub use base::{ComponentId, Instant, PairId, SocketId, Tuple};
 pub use candidate::{Candidate, CandidateType};
-pub use check::{DEFAULT_PAIRS, MAX_PAIRS, MAX_PAIRS_PER_REMOTE_ADDRESS, Nomination, Reach, Role};
+pub use check::{
+    DEFAULT_PAIRS, MAX_PAIRS, MAX_PAIRS_PER_REMOTE_ADDRESS, Nomination, PathMeasure, Preference, Reach, Role,
+};
 pub use description::{Credentials, CredentialsError};
 pub use gather::{Socket, SocketError};

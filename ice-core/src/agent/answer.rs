@@ -4,7 +4,7 @@
 
 use alloc::collections::VecDeque;
 
-use crate::base::Tuple;
+use crate::base::{SocketId, Tuple};
 use crate::wire::{TransactionId, UnknownAttributes};
 
 /// How many answers may wait for a poll. A peer's checks come at most one each Ta, a flood of them is not worth
@@ -59,6 +59,11 @@ impl Answers {
 
     pub(super) fn pop(&mut self) -> Option<Answer> {
         self.0.pop_front()
+    }
+
+    /// The socket is gone.
+    pub(super) fn forget(&mut self, socket: SocketId) {
+        self.0.retain(|answer| answer.tuple.socket != socket);
     }
 
     pub(super) fn clear(&mut self) {

@@ -23,6 +23,9 @@ impl Agent {
         if request.use_candidate {
             message = message.use_candidate();
         }
+        if let Some(number) = request.nomination {
+            message = message.nomination(number);
+        }
         message.sign(&remote.key).ok()
     }
 

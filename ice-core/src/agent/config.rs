@@ -24,6 +24,9 @@ pub struct AgentConfig {
     pub streams: Vec<u16>,
     /// When the controlling side nominates.
     pub nomination: Nomination,
+    /// Whether the agent restarts by itself when only that helps, and says so with [`Event::Restarted`](super::Event::Restarted), whose
+    /// credentials are to be signalled. Otherwise it asks for it with [`Event::RestartNeeded`](super::Event::RestartNeeded) alone.
+    pub restart_by_itself: bool,
     /// How many pairs are tried.
     pub reach: Reach,
     /// Ta, the distance between new checks: 5 ms to 10 s, 50 ms by default (RFC 8445 §14.2). Other values than the
@@ -45,6 +48,7 @@ impl Default for AgentConfig {
             role: Role::default(),
             streams: vec![1],
             nomination: Nomination::default(),
+            restart_by_itself: false,
             reach: Reach::default(),
             ta: Duration::from_millis(50),
             deadline: None,

@@ -89,6 +89,8 @@ pub enum Cause {
     ConsentExpired,
     /// The peer has revoked its consent (RFC 7675 §5.2).
     ConsentRevoked,
+    /// The path's socket, or the peer's candidate, was taken away.
+    PathRemoved,
 }
 
 /// What is known of the mapping behaviour of our own NAT (RFC 4787 §4.1).
@@ -105,6 +107,7 @@ impl From<CheckFailure> for Cause {
         match failure {
             CheckFailure::ConsentLost => Self::ConsentExpired,
             CheckFailure::ConsentRevoked => Self::ConsentRevoked,
+            CheckFailure::Removed => Self::PathRemoved,
             CheckFailure::Refused(code) => Self::Refused { code },
             CheckFailure::Asymmetric => Self::Asymmetric { answers: 1 },
             _ => Self::NominationUnanswered,
@@ -163,6 +166,7 @@ impl fmt::Display for Cause {
             }
             Self::ConsentExpired => f.write_str("the peer has not answered for 30 s"),
             Self::ConsentRevoked => f.write_str("the peer has revoked its consent"),
+            Self::PathRemoved => f.write_str("the socket or the peer's candidate of the path was taken away"),
         }
     }
 }

@@ -7,7 +7,7 @@ use alloc::string::String;
 
 use super::Remote;
 use crate::base::{ComponentId, PairId, Random};
-use crate::candidate::Candidates;
+use crate::candidate::{Candidate, Candidates, LocalCandidate};
 use crate::check::{CheckConfig, Checks, Effect};
 use crate::description::Credentials;
 use crate::wire::IntegrityKey;
@@ -92,6 +92,16 @@ impl Generation {
         self.heard.as_ref().is_some_and(|heard| heard != credentials.ufrag())
     }
 
+    /// A candidate of ours as the peer is told of it (RFC 8840 §4.1: `ufrag`).
+    pub(super) fn signalled(&self, local: &LocalCandidate) -> Candidate {
+        let mut candidate = local.to_signalled();
+        // Always possible: a fragment is an extension's value.
+        if let Ok(extensions) = candidate.extensions.clone().with_ufrag(self.local.ufrag()) {
+            candidate.extensions = extensions;
+        }
+        candidate
+    }
+
     pub(super) fn has_remote(&self, credentials: &Credentials) -> bool {
         self.remote.as_ref().is_some_and(|r| r.credentials == *credentials)
     }
@@ -123,9 +133,21 @@ impl Generations {
         all.into_iter().find(|g| g.number == number)
     }
 
+    /// Whether both sides renominate, in the current generation and a staged one.
+    pub(super) fn set_renominates(&mut self, both: bool) {
+        self.current.checks.set_renominates(both);
+        if let Some(staged) = &mut self.staged {
+            staged.checks.set_renominates(both);
+        }
+    }
+
     /// What the checks of the current and the staged generation have to tell. Old ones have no more to say.
     pub(super) fn poll_effect(&mut self) -> Option<Effect> {
         self.current.checks.poll_effect().or_else(|| self.staged.as_mut()?.checks.poll_effect())
+    }
+
+    pub(super) fn numbers(&self) -> smallvec::SmallVec<[u16; 5]> {
+        self.iter().map(|g| g.number).collect()
     }
 
     /// The one that a pair belongs to.

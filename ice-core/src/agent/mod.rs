@@ -9,9 +9,11 @@ mod explain;
 mod generation;
 mod output;
 mod poll;
+mod preference;
 mod receive;
 mod report;
 mod restart;
+mod roaming;
 mod streams;
 #[cfg(test)]
 mod tests;
@@ -28,7 +30,7 @@ use crate::candidate::{
     AddedLocal, AddedRemote, Address, Candidate, LocalId, MAX_REMOTE_CANDIDATES, NewRemote, Transport,
     is_transport_address,
 };
-use crate::check::{self, CheckConfig, Checks, Role};
+use crate::check::{self, CheckConfig, Checks, Nomination, Role};
 use crate::description::Credentials;
 use crate::gather::{Gatherer, Socket, SocketError};
 use crate::path::{Flow, Outlet, Paths};
@@ -37,6 +39,7 @@ use crate::wire::{IntegrityKey, is_stun};
 use answer::Answers;
 use diagnosis::Evidence;
 use generation::{Generation, Generations, draw_credentials};
+use preference::Inclination;
 use watch::Watch;
 
 pub use answer::MAX_PENDING_ANSWERS;
@@ -68,6 +71,11 @@ pub struct Agent {
     events: VecDeque<Event>,
     watch: Watch,
     hints: Hints,
+    policy: Nomination,
+    restart_by_itself: bool,
+    /// One for each component.
+    inclinations: smallvec::SmallVec<[Inclination; 1]>,
+    next_inclination: Option<Instant>,
     /// Why the path that carried data last was lost.
     last_loss: Option<CheckFailure>,
     /// Candidates that say which credentials they belong to, and came before these. At most
@@ -130,13 +138,17 @@ impl Agent {
             tracer: Tracer::default(),
             gatherer: Gatherer::default(),
             paths: Paths::new(&components),
-            components,
             answers: Answers::default(),
             events: VecDeque::new(),
             watch: Watch::new(config.deadline),
             hints: Hints::default(),
+            policy: config.nomination,
+            restart_by_itself: config.restart_by_itself,
+            inclinations: smallvec::smallvec![Inclination::default(); components.len()],
+            next_inclination: None,
             last_loss: None,
             early: Vec::new(),
+            components,
         })
     }
 
@@ -438,11 +450,7 @@ impl Agent {
                 priority: local.priority,
             },
         );
-        let (stream, mut candidate) = (local.component.stream, local.to_signalled());
-        // Always possible: a fragment is an extension's value.
-        if let Ok(extensions) = candidate.extensions.clone().with_ufrag(generation.local.ufrag()) {
-            candidate.extensions = extensions;
-        }
+        let (stream, candidate) = (local.component.stream, generation.signalled(local));
         self.events.push_back(Event::LocalCandidate { stream, candidate });
     }
 

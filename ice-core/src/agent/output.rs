@@ -97,6 +97,13 @@ pub enum Event {
         /// As it is signalled.
         candidate: Candidate,
     },
+    /// Tell the peer that this candidate of ours is gone, if your signalling can.
+    CandidateRemoved {
+        /// Of which data stream.
+        stream: u16,
+        /// As it was signalled.
+        candidate: Candidate,
+    },
     /// The sockets that are up so far have given all their candidates. Comes again after a later `socket_up`.
     GatheringDone,
     /// The component has its first valid pair: data may flow.

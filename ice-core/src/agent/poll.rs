@@ -59,6 +59,7 @@ impl Agent {
         checks.on_time(&mut cx);
         self.paths.on_time(self.now, &mut self.tracer);
         self.absorb();
+        self.consider_renominations();
         self.watch();
     }
 
@@ -81,6 +82,7 @@ impl Agent {
             priority: peer_reflexive_priority(local.local_preference, local.component.component),
             claim,
             use_candidate: false,
+            nomination: None,
         })
     }
 
@@ -90,7 +92,8 @@ impl Agent {
         }
         let Generation { remote, checks, .. } = &self.generations.current;
         let checks = remote.as_ref().and_then(|_| checks.next_deadline(self.now));
-        checks.into_iter().chain(self.paths.next_deadline()).chain(self.next_watch()).min()
+        let rooms = checks.into_iter().chain(self.paths.next_deadline());
+        rooms.chain(self.next_watch()).chain(self.next_inclination).min()
     }
 
     /// Takes the news from one room to the other and to the application, until there is none.
@@ -124,11 +127,14 @@ impl Agent {
                     self.paths.on_nominated(self.now, flow, &mut self.random);
                 }
             }
-            check::Effect::Unselected(pair) => {
-                let checks = &self.generations.current.checks;
-                let why = checks.pair(pair).and_then(|p| checks.lost(p.component));
-                self.events.extend(why.map(|why| Event::RestartNeeded(why.into())));
+            check::Effect::Unselected(why) => {
+                self.events.push_back(Event::RestartNeeded(why.into()));
+                if self.restart_by_itself {
+                    // It can only fail where nothing needs it.
+                    let _ = self.restart(self.now);
+                }
             }
+            check::Effect::Reopened(component) => self.paths.on_reopened(self.now, component),
             check::Effect::Revalued => {
                 let checks = &self.generations.current.checks;
                 self.paths.on_revalued(|pair| checks.pair(pair)?.valid().map(|v| v.priority));
@@ -173,5 +179,6 @@ fn failure_of(loss: Loss) -> CheckFailure {
         Loss::Expired => CheckFailure::ConsentLost,
         Loss::Revoked => CheckFailure::ConsentRevoked,
         Loss::Withdrawn => CheckFailure::NominationUnanswered,
+        Loss::Removed => CheckFailure::Removed,
     }
 }

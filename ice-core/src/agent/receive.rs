@@ -131,6 +131,7 @@ impl Agent {
             priority,
             claim: message.role(),
             use_candidate: message.use_candidate(),
+            nomination: message.nomination(),
         };
         let mut cx = check::Context { now: self.now, candidates: &mut generation.candidates, random, tracer };
         Ok(generation.checks.on_request(&mut cx, request))

@@ -29,7 +29,10 @@ impl Agent {
             return Err(ComponentError::Last(component));
         }
         self.gather();
-        self.components.retain(|c| *c != component);
+        if let Some(index) = self.components.iter().position(|c| *c == component) {
+            self.components.remove(index);
+            self.inclinations.remove(index);
+        }
         let (checks, cx) = self.checks_and_context();
         checks.remove_component(&cx, component);
         self.paths.remove_component(component);

@@ -58,6 +58,11 @@ pub struct LocalCandidate {
 }
 
 impl LocalCandidate {
+    /// Whether the peer was told of it: not of what it has shown us itself (RFC 8445 §7.2.5.3.1).
+    pub fn is_signalled(&self) -> bool {
+        self.kind != CandidateType::PeerReflexive
+    }
+
     /// The candidate as the peer is to hear of it, without extensions.
     pub fn to_signalled(&self) -> Candidate {
         Candidate {

@@ -6,7 +6,7 @@ use core::time::Duration;
 use smallvec::SmallVec;
 
 use super::nomination::{Best, Decision, Rival, decide};
-use super::pair::{PairNomination, PairState, Tenure};
+use super::pair::{PairNomination, PairState, Standing};
 use super::role::Role;
 use super::{Checks, Context, Effect, Pair};
 use crate::base::{ComponentId, Instant, PairId};
@@ -61,7 +61,8 @@ impl Checks {
     /// matters when we have become controlling with a pair selected, and the peer may not have it.
     pub(super) fn is_nominated_by_us(&self, id: PairId) -> bool {
         let selected = || self.set.get(id).and_then(|p| self.selected(p.component)) == Some(id);
-        self.role == Role::Controlling && (self.nominating().any(|n| n == id) || selected())
+        self.role == Role::Controlling
+            && (self.nominating().chain(self.renominating()).any(|n| n == id) || selected())
     }
 
     /// The pairs whose nomination is under way.
@@ -78,6 +79,7 @@ impl Checks {
         if self.role != Role::Controlling {
             return;
         }
+        self.give_up_renominations(cx.now);
         for index in 0..self.components.len() {
             let Some(of) = self.components.get(index) else { return };
             let (component, conclusion) = (of.component, of.conclusion);
@@ -106,7 +108,7 @@ impl Checks {
                 (_, Decision::WaitForChecks) => None,
             },
         };
-        self.components.iter().filter_map(deadline).min()
+        self.components.iter().filter_map(deadline).chain(self.next_renomination_deadline()).min()
     }
 
     /// What the policy says of a component that is open and has a valid pair.
@@ -129,6 +131,7 @@ impl Checks {
     /// RFC 8445 §8.1.1: the check that made the pair valid is repeated with USE-CANDIDATE, before all others.
     fn nominate(&mut self, cx: &mut Context<'_>, component: ComponentId, pair: PairId) {
         self.conclude_with(component, Conclusion::Nominating { pair, since: cx.now });
+        self.number(pair);
         self.triggered.retain(|&t| t != pair);
         self.triggered.push_front(pair);
     }
@@ -146,21 +149,21 @@ impl Checks {
 
     /// Either side: the nominated flag of a valid pair is set (RFC 8445 §7.2.5.3.4, §7.3.1.5). Of several pairs that
     /// the same side nominated, the one of highest priority is selected (§8.1.1).
-    pub(super) fn on_nominated(&mut self, cx: &mut Context<'_>, id: PairId, tenure: Tenure) {
+    pub(super) fn on_nominated(&mut self, cx: &mut Context<'_>, id: PairId, standing: Standing) {
         let Some(component) = self.set.get(id).map(|p| p.component) else { return };
         let of_other = |p: &Pair| match p.nomination {
-            PairNomination::Done(tenure) if p.component == component && p.id != id => Some(tenure),
+            PairNomination::Done(standing) if p.component == component && p.id != id => Some(standing),
             _ => None,
         };
-        if self.set.iter().filter_map(of_other).any(|other| other > tenure) {
+        if self.set.iter().filter_map(of_other).any(|other| other > standing) {
             return;
         }
-        for overruled in self.set.iter_mut().filter(|p| of_other(p).is_some_and(|other| other < tenure)) {
+        for overruled in self.set.iter_mut().filter(|p| of_other(p).is_some_and(|other| other < standing)) {
             overruled.nomination = PairNomination::None;
         }
         let Some(pair) = self.set.get_mut(id) else { return };
         let is_news = !matches!(pair.nomination, PairNomination::Done(_));
-        pair.nomination = PairNomination::Done(tenure);
+        pair.nomination = PairNomination::Done(standing);
         if is_news {
             cx.tracer.emit(cx.now, TraceEvent::Nominated { pair: id });
             self.effects.push_back(Effect::Nominated(id));
@@ -188,6 +191,14 @@ impl Checks {
     /// RFC 8445 §8.1.2: what was not checked yet goes; what is out is not sent again.
     fn select(&mut self, cx: &mut Context<'_>, component: ComponentId, selected: PairId) {
         self.conclude_with(component, Conclusion::Selected { pair: selected });
+        self.on_reselected(component);
+        if self.renominates {
+            self.transactions.forget(|t| t.pair == selected);
+            self.triggered.retain(|&id| id != selected);
+            cx.tracer.emit(cx.now, TraceEvent::Selected { pair: selected });
+            self.effects.push_back(Effect::Selected(selected));
+            return;
+        }
         self.set.conclude(component, cx.candidates);
         let set = &self.set;
         self.triggered.retain(|&id| id != selected && set.get(id).is_some());
@@ -217,9 +228,16 @@ impl Checks {
                 self.conclude_with(component, Conclusion::Open);
             }
             // A peer that nominated several pairs has chosen all of them: the next best takes over.
+            Some(Conclusion::Selected { pair }) if pair == id && self.renominates => {
+                self.conclude_with(component, Conclusion::Open);
+                self.effects.push_back(Effect::Reopened(component));
+                if !self.reopen(component) {
+                    self.effects.push_back(Effect::Unselected(why));
+                }
+            }
             Some(Conclusion::Selected { pair }) if pair == id && !self.select_best(cx, component) => {
                 self.conclude_with(component, Conclusion::Lost { why });
-                self.effects.push_back(Effect::Unselected(id));
+                self.effects.push_back(Effect::Unselected(why));
             }
             _ => {}
         }
@@ -247,7 +265,10 @@ impl Checks {
         if self.role == Role::Controlling {
             let selected: SmallVec<[PairId; 1]> =
                 self.components.iter().filter_map(|c| self.selected(c.component)).collect();
-            selected.into_iter().for_each(|pair| self.enqueue(pair));
+            for pair in selected {
+                self.number(pair);
+                self.enqueue(pair);
+            }
         }
     }
 
@@ -255,9 +276,9 @@ impl Checks {
     fn follow_adopted(&mut self, cx: &mut Context<'_>) {
         if self.role == Role::Controlled
             && let Some(adopted) = self.set.first(|p| p.is_wanted() && p.valid().is_some())
-            && let Some(PairNomination::Wanted(tenure)) = self.set.get(adopted).map(|p| p.nomination)
+            && let Some(PairNomination::Wanted(standing)) = self.set.get(adopted).map(|p| p.nomination)
         {
-            self.on_nominated(cx, adopted, tenure);
+            self.on_nominated(cx, adopted, standing);
         }
     }
 

@@ -8,6 +8,7 @@ mod conclusion;
 mod conflict;
 mod nomination;
 mod pair;
+mod renomination;
 mod requester;
 mod reserve;
 mod responder;
@@ -28,11 +29,12 @@ use crate::wire::RoleClaim;
 use checklist::{Checklist, Occasion};
 use conclusion::Conclusion;
 use conflict::Conflict;
-use pair::{PairState, Tenure};
+use pair::{PairState, Standing, Tenure};
+use renomination::Renomination;
 use set::ChecklistSet;
 
 pub use checklist::{DEFAULT_PAIRS, MAX_PAIRS, MAX_PAIRS_PER_REMOTE_ADDRESS, Reach};
-pub use nomination::Nomination;
+pub use nomination::{Nomination, PathMeasure, Preference};
 pub use role::Role;
 
 #[cfg(test)]
@@ -71,7 +73,9 @@ pub(crate) enum Effect {
     /// This pair carries its component's data from now on.
     Selected(PairId),
     /// The selected pair is gone, and no other takes its place.
-    Unselected(PairId),
+    Unselected(CheckFailure),
+    /// The selected pair is gone, and another may be nominated without a restart.
+    Reopened(ComponentId),
     /// The priorities of pairs have changed.
     Revalued,
     /// A conflict was repaired on our side.
@@ -97,6 +101,10 @@ pub(crate) struct Checks {
     progress: Progress,
     conflict: Conflict,
     tenure: Tenure,
+    /// Whether both sides renominate.
+    renominates: bool,
+    /// Of our latest nomination.
+    last_number: u32,
     effects: VecDeque<Effect>,
     tally: Tally,
 }
@@ -113,6 +121,8 @@ enum Progress {
 struct ComponentChecks {
     component: ComponentId,
     conclusion: Conclusion,
+    /// A nomination beside the selected pair, which carries on until it is answered.
+    renomination: Option<Renomination>,
 }
 
 /// What a request was sent for.
@@ -120,7 +130,8 @@ struct ComponentChecks {
 pub(crate) struct CheckRequest {
     pub(crate) pair: PairId,
     pub(crate) claim: RoleClaim,
-    pub(crate) tenure: Tenure,
+    /// Of the nomination, if it is one.
+    pub(crate) standing: Standing,
     pub(crate) use_candidate: bool,
 }
 
@@ -160,12 +171,18 @@ impl Checks {
             turn: 0,
             components: components
                 .iter()
-                .map(|&component| ComponentChecks { component, conclusion: Conclusion::Open })
+                .map(|&component| ComponentChecks {
+                    component,
+                    conclusion: Conclusion::Open,
+                    renomination: None,
+                })
                 .collect(),
             next_slot: Instant::ZERO,
             progress: Progress::Unstarted,
             conflict: Conflict::default(),
             tenure: Tenure::default(),
+            renominates: false,
+            last_number: 0,
             effects: VecDeque::with_capacity(8),
             tally: Tally::default(),
         }
@@ -182,6 +199,7 @@ impl Checks {
         };
         let mut next = Self::with_first_pair(config, components, first);
         next.conflict = self.conflict.clone();
+        next.renominates = self.renominates;
         next.next_slot = self.next_slot;
         next
     }
@@ -302,6 +320,19 @@ impl Checks {
         self.transactions.forget(|t| set.get(t.pair).is_none());
     }
 
+    /// Candidates are taken away: their pairs go, those that were valid with the news that they are gone. Call before the
+    /// candidates leave the table.
+    pub(crate) fn on_candidates_removed(&mut self, cx: &mut Context<'_>, is_gone: impl Fn(&Pair) -> bool) {
+        while let Some(id) = self.set.first(|p| is_gone(p) && p.valid().is_some()) {
+            self.fail(cx, id, CheckFailure::Removed);
+        }
+        let doomed: SmallVec<[PairId; 8]> = self.set.iter().filter(|p| is_gone(p)).map(|p| p.id).collect();
+        self.transactions.forget(|t| doomed.contains(&t.pair));
+        self.triggered.retain(|id| !doomed.contains(id));
+        self.set.remove(|p| doomed.contains(&p.id));
+        self.consider_nominations(cx);
+    }
+
     /// Until when something could still become of the checks; `Instant::MAX` while a pair waits for its first check, `None`
     /// if nothing is out, waits or rests.
     pub(crate) fn hopeful_until(&self) -> Option<Instant> {
@@ -318,7 +349,7 @@ impl Checks {
         let (Some(ours), Some(theirs)) = (cx.candidates.local(local), cx.candidates.remote(remote)) else {
             return;
         };
-        if !Checklist::fits(ours, theirs) || self.is_concluded(ours.component) {
+        if !Checklist::fits(ours, theirs) || self.is_closed(ours.component) {
             return;
         }
         let known = self.set.find(local, remote).is_some();

@@ -1,13 +1,17 @@
 //! When the controlling agent stops looking and nominates: a pure function of what is known. The
 //! checks ask it whenever something has changed; it remembers nothing.
 
+use core::fmt;
 use core::time::Duration;
 
 use crate::base::Instant;
+use crate::candidate::CandidateType;
 
 /// How the controlling agent chooses the pair to nominate (RFC 8445 §8.1.1 leaves it to us).
 ///
-/// Whichever is chosen, one pair is nominated, once. Data may flow on a valid pair before that.
+/// `Fast` and `Regular` nominate one pair, once. The other two begin as `Fast` does, and change to a better pair later where
+/// the peer has said that it understands that (`ice-options:renomination`); where it has not, they are `Fast`. Data may flow on
+/// a valid pair before any nomination.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 #[non_exhaustive]
 pub enum Nomination {
@@ -19,6 +23,49 @@ pub enum Nomination {
     /// When each better pair has been decided or has had two seconds (three transmissions) since its
     /// first request.
     Regular,
+    /// A pair that has come to be better replaces the selected one: of higher priority (so a direct one for a relayed one), or
+    /// healthy where the selected one is degraded. Some next-best pairs are kept alive for that.
+    Renominate,
+    /// The same, and the application says what is better.
+    Application(Preference),
+}
+
+/// The application's own measure of a path: the greater, the better. A path replaces the selected one when it is
+/// better by an eighth, and has been for five seconds; at once where the selected one is degraded. So paths that are much alike do not take
+/// turns.
+#[derive(Clone, Copy)]
+pub struct Preference(pub fn(&PathMeasure) -> u64);
+
+impl PartialEq for Preference {
+    fn eq(&self, other: &Self) -> bool {
+        core::ptr::fn_addr_eq(self.0, other.0)
+    }
+}
+
+impl Eq for Preference {}
+
+impl fmt::Debug for Preference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Preference(..)")
+    }
+}
+
+/// What is known of a valid pair, for a [`Preference`].
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct PathMeasure {
+    /// RFC 8445 §6.1.2.3, of the valid pair: the engine's own measure.
+    pub priority: u64,
+    /// What kind of candidate our end is.
+    pub local_type: CandidateType,
+    /// What kind of candidate the peer's end is.
+    pub remote_type: CandidateType,
+    /// Of the last check or consent check that was answered.
+    pub rtt: Duration,
+    /// Consent checks that were not answered, of a thousand, the latest counting most.
+    pub loss_per_mille: u16,
+    /// Whether the last two went unanswered.
+    pub degraded: bool,
 }
 
 /// The best valid pair of a component.
@@ -53,9 +100,9 @@ pub(crate) fn decide(
     rivals: impl IntoIterator<Item = Rival>,
 ) -> Decision {
     let patience = match policy {
-        Nomination::Fast if best.relayed => best.rtt.max(FAST_RELAYED),
-        Nomination::Fast => best.rtt,
         Nomination::Regular => REGULAR,
+        _ if best.relayed => best.rtt.max(FAST_RELAYED),
+        _ => best.rtt,
     };
     let mut until = now;
     for rival in rivals {

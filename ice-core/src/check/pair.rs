@@ -23,6 +23,8 @@ pub(crate) struct Pair {
     pub(crate) priority: u64,
     pub(crate) state: PairState,
     pub(crate) nomination: PairNomination,
+    /// The number of our own nomination of it; 0 if there was none.
+    pub(crate) numbered: u32,
     pub(crate) turn: Turn,
     pub(crate) stats: PairStats,
 }
@@ -62,8 +64,16 @@ pub(crate) struct Valid {
 pub(crate) enum PairNomination {
     None,
     /// The peer nominated it before our own check succeeded.
-    Wanted(Tenure),
-    Done(Tenure),
+    Wanted(Standing),
+    Done(Standing),
+}
+
+/// How much a nomination counts: the greater one holds, and among equal ones the priority of the pair.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Debug)]
+pub(crate) struct Standing {
+    pub(crate) tenure: Tenure,
+    /// Of the NOMINATION attribute; 0 from whoever does not send it.
+    pub(crate) number: u32,
 }
 
 /// Counts who was in control, one after the other: a role conflict may be repaired more than once, and both sides may
@@ -100,6 +110,7 @@ impl Pair {
             priority: priority(role, local.priority, remote.priority),
             state: PairState::Frozen,
             nomination: PairNomination::None,
+            numbered: 0,
             turn: Turn::First,
             stats: PairStats::default(),
         }

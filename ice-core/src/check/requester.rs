@@ -1,6 +1,6 @@
 //! Answers to our checks (RFC 8445 §7.2.5). Only authenticated ones get here.
 
-use super::pair::{Pair, PairNomination, PairState, Valid, is_relayed, priority};
+use super::pair::{Pair, PairNomination, PairState, Standing, Valid, is_relayed, priority};
 use super::{CheckRequest, Checks, Context, Effect, Role};
 use crate::base::{PairId, Tuple};
 use crate::candidate::{AddedLocal, CandidateType, LocalId, NewLocal};
@@ -32,11 +32,11 @@ impl Checks {
         self.on_answered(cx, &transaction, mapped);
         self.set_valid(cx, request.pair, local, &transaction);
         match self.set.get(request.pair).map(|p| p.nomination) {
-            Some(PairNomination::Wanted(tenure)) if self.role == Role::Controlled => {
-                self.on_nominated(cx, request.pair, tenure);
+            Some(PairNomination::Wanted(standing)) if self.role == Role::Controlled => {
+                self.on_nominated(cx, request.pair, standing);
             }
             // Whatever our role is by now: the peer has heard the nomination and taken it.
-            _ if request.use_candidate => self.on_nominated(cx, request.pair, request.tenure),
+            _ if request.use_candidate => self.on_nominated(cx, request.pair, request.standing),
             Some(PairNomination::Wanted(_)) => self.adopt_nomination(cx, request.pair),
             _ => {}
         }
@@ -78,7 +78,10 @@ impl Checks {
 
     /// A consent check, which claims a role as any check does, met a conflict: repaired in the same way.
     pub(crate) fn on_consent_conflict(&mut self, cx: &mut Context<'_>, pair: PairId, claim: RoleClaim) {
-        self.on_role_conflict(cx, CheckRequest { pair, claim, tenure: self.tenure, use_candidate: false });
+        self.on_role_conflict(
+            cx,
+            CheckRequest { pair, claim, standing: Standing::default(), use_candidate: false },
+        );
     }
 
     /// RFC 8445 §7.2.5.2.1: an answer from elsewhere fails the pair.

@@ -4,7 +4,7 @@ use core::net::SocketAddr;
 
 use super::checklist::Occasion;
 use super::conflict::Era;
-use super::pair::{PairNomination, PairState};
+use super::pair::{PairNomination, PairState, Standing};
 use super::role::{Role, Verdict, judge};
 use super::{Checks, Context, Pair};
 use crate::base::{ComponentId, PairId, Tuple};
@@ -23,6 +23,8 @@ pub(crate) struct Request {
     pub(crate) priority: u32,
     pub(crate) claim: Option<RoleClaim>,
     pub(crate) use_candidate: bool,
+    /// The NOMINATION attribute, which counts the peer's nominations.
+    pub(crate) nomination: Option<u32>,
 }
 
 /// How a request is to be answered.
@@ -69,21 +71,24 @@ impl Checks {
             Verdict::WeYield => self.switch_role(cx),
             Verdict::NoConflict => {}
         }
-        let nominated = request.use_candidate && self.role == Role::Controlled;
+        let number = request.nomination.unwrap_or(0);
+        let standing = Standing { tenure: self.tenure, number };
+        let nominated = (request.use_candidate && self.role == Role::Controlled).then_some(standing);
         // RFC 8445 §8.1.2: once a pair is selected, only a nomination can bring in another.
         let known = cx.candidates.find_remote(request.component, request.tuple.remote).map(|r| r.id);
         let pair = known.and_then(|remote| self.set.find(request.local, remote));
-        if self.is_concluded(request.component) && !nominated && pair.is_none() {
+        if self.is_closed(request.component) && nominated.is_none() && pair.is_none() {
             return Accepted::Success;
         }
-        let beyond_limits = if nominated { Accepted::NominationRefused } else { Accepted::SuccessOnly };
+        let beyond_limits =
+            if nominated.is_some() { Accepted::NominationRefused } else { Accepted::SuccessOnly };
         let Some(remote) = self.learn(cx, request.component, request.tuple.remote, request.priority) else {
             return beyond_limits;
         };
         let Some(pair) = self.pair_of(cx, request.local, remote) else { return beyond_limits };
         self.on_pair_requested(cx, pair, nominated);
         match self.set.get(pair) {
-            Some(pair) if nominated && pair.is_spent() => Accepted::NominationRefused,
+            Some(pair) if nominated.is_some() && pair.is_spent() => Accepted::NominationRefused,
             _ => Accepted::Success,
         }
     }
@@ -139,22 +144,22 @@ impl Checks {
     }
 
     /// RFC 8445 §7.3.1.4 and §7.3.1.5, by the state of the pair.
-    fn on_pair_requested(&mut self, cx: &mut Context<'_>, id: PairId, nominated: bool) {
+    fn on_pair_requested(&mut self, cx: &mut Context<'_>, id: PairId, nominated: Option<Standing>) {
         let Some(pair) = self.set.get_mut(id) else { return };
         pair.stats.requests_received = pair.stats.requests_received.saturating_add(1);
         pair.stats.first_received.get_or_insert(cx.now);
         let component = pair.component;
-        let (concluded, tenure) = (self.is_concluded(component), self.tenure);
+        let closed = self.is_closed(component);
         let Some(pair) = self.set.get_mut(id) else { return };
-        match pair.state {
-            PairState::Succeeded(_) if nominated => self.on_nominated(cx, id, self.tenure),
-            PairState::Succeeded(_) => {}
+        match (pair.state, nominated) {
+            (PairState::Succeeded(_), Some(standing)) => self.on_nominated(cx, id, standing),
+            (PairState::Succeeded(_), None) => {}
             // RFC 7675 §5.1: these credentials are spent on this flow.
-            PairState::Failed(_) if pair.is_spent() => {}
-            _ if concluded && !nominated => {}
+            (PairState::Failed(_), _) if pair.is_spent() => {}
+            _ if closed && nominated.is_none() => {}
             _ => {
-                if nominated {
-                    pair.nomination = PairNomination::Wanted(tenure);
+                if let Some(standing) = nominated {
+                    pair.nomination = PairNomination::Wanted(standing);
                 }
                 self.trigger(cx, id);
             }

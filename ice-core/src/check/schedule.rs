@@ -225,14 +225,14 @@ impl Checks {
     }
 
     fn repeatable(&self) -> impl Iterator<Item = &Pair> {
-        let nominating = self.nominating().filter_map(|id| self.set.get(id));
+        let nominating = self.nominating().chain(self.renominating()).filter_map(|id| self.set.get(id));
         let best = self.components.iter().filter_map(|c| self.best_unanswered(c.component));
         nominating.chain(best)
     }
 
     fn best_unanswered(&self, component: ComponentId) -> Option<&Pair> {
         let mut pairs = self.set.iter().filter(|p| p.component == component);
-        if self.is_concluded(component) || pairs.clone().any(|p| p.valid().is_some()) {
+        if self.is_closed(component) || pairs.clone().any(|p| p.valid().is_some()) {
             return None;
         }
         let open = |p: &&Pair| matches!(p.state, PairState::InProgress { .. });
@@ -255,8 +255,8 @@ impl Checks {
 
     fn send(&mut self, cx: &mut Context<'_>, id: PairId) -> Option<BindingRequest> {
         let nominates = self.is_nominated_by_us(id);
-        let purpose =
-            CheckRequest { pair: id, claim: self.claim(), tenure: self.tenure, use_candidate: nominates };
+        let standing = self.standing_of(id);
+        let purpose = CheckRequest { pair: id, claim: self.claim(), standing, use_candidate: nominates };
         let pair = self.set.get_mut(id)?;
         pair.stats.first_request.get_or_insert(cx.now);
         let state = match pair.state {
@@ -302,6 +302,7 @@ impl Checks {
             priority: peer_reflexive_priority(local.local_preference, local.component.component),
             claim: purpose.claim,
             use_candidate: purpose.use_candidate,
+            nomination: (purpose.use_candidate && self.renominates).then_some(purpose.standing.number),
         })
     }
 }

@@ -132,6 +132,14 @@ impl Gatherer {
         self.fresh.retain(|s| s.component != component);
     }
 
+    /// A socket is gone; it may come back under the same name. Whether it was there.
+    pub(crate) fn socket_down(&mut self, id: SocketId) -> bool {
+        let before = self.sockets.len() + self.fresh.len();
+        self.sockets.retain(|s| s.id != id);
+        self.fresh.retain(|s| s.id != id);
+        self.sockets.len() + self.fresh.len() != before
+    }
+
     pub(crate) fn has_fresh(&self) -> bool {
         !self.fresh.is_empty()
     }

@@ -27,6 +27,10 @@ pub(crate) struct Consent {
     next_check: Instant,
     outstanding: SmallVec<[Outstanding; MAX_OUTSTANDING]>,
     unanswered: u8,
+    /// Of the last answer, if there was one.
+    rtt: Option<Duration>,
+    /// Unanswered checks, of a thousand, each counting an eighth.
+    loss_per_mille: u16,
 }
 
 /// A request that waits for its answer.
@@ -55,6 +59,8 @@ impl Consent {
             next_check: next_check(now, random),
             outstanding: SmallVec::new(),
             unanswered: 0,
+            rtt: None,
+            loss_per_mille: 0,
         }
     }
 
@@ -94,7 +100,32 @@ impl Consent {
         let sent = self.outstanding.remove(index).sent;
         // Its own request counts no more as unanswered, and older ones were lost: that is history.
         self.outstanding.retain(|o| o.sent > sent);
+        self.rtt = Some(now.since(sent));
+        self.loss_per_mille -= self.loss_per_mille / 8;
         Some((now.since(sent), self.on_check_answered(now)))
+    }
+
+    /// The application has seen trouble, or that there is none.
+    pub(crate) fn note(&mut self, trouble: bool) -> Option<HealthChange> {
+        let before = self.is_degraded();
+        self.unanswered = if trouble { self.unanswered.max(DEGRADED_AFTER) } else { 0 };
+        match (before, self.is_degraded()) {
+            (false, true) => Some(HealthChange::Degraded),
+            (true, false) => Some(HealthChange::Recovered),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn is_degraded(&self) -> bool {
+        self.unanswered >= DEGRADED_AFTER
+    }
+
+    pub(crate) fn rtt(&self) -> Option<Duration> {
+        self.rtt
+    }
+
+    pub(crate) fn loss_per_mille(&self) -> u16 {
+        self.loss_per_mille
     }
 
     pub(crate) fn awaits(&self, id: TransactionId) -> bool {
@@ -120,6 +151,7 @@ impl Consent {
         let before = self.unanswered;
         if !self.outstanding.is_empty() {
             self.unanswered = self.unanswered.saturating_add(1);
+            self.loss_per_mille = self.loss_per_mille - self.loss_per_mille / 8 + 125;
         }
         if self.outstanding.len() >= MAX_OUTSTANDING {
             self.outstanding.remove(0);

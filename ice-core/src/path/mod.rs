@@ -11,7 +11,7 @@ use core::time::Duration;
 
 use smallvec::SmallVec;
 
-use crate::base::{ComponentId, Instant, PairId, Random, Tuple};
+use crate::base::{ComponentId, Instant, PairId, Random, SocketId, Tuple};
 use crate::trace::{TraceEvent, Tracer};
 use crate::wire::{RoleClaim, TransactionId};
 use consent::{Consent, HealthChange};
@@ -56,6 +56,8 @@ pub(crate) enum Loss {
     Revoked,
     /// The checks took it back: its nomination was never answered.
     Withdrawn,
+    /// Its socket, or the peer's candidate, is gone.
+    Removed,
 }
 
 /// A consent check to be written and sent.
@@ -78,6 +80,9 @@ pub(crate) enum Outlet {
 
 /// How many valid flows of a component are kept in mind; those of the lowest priority go first.
 pub(crate) const MAX_FLOWS: usize = 8;
+/// How many valid flows besides the selected one are kept alive towards a peer that renominates: one to change to at once,
+/// and one more for each of the usual other networks. Each costs a request in five seconds.
+pub(crate) const MAX_STANDBY: usize = 3;
 /// On how many flows that are not valid for us data is accepted because the peer's authenticated checks came in
 /// there (RFC 8445 §12.2); the oldest goes first.
 pub(crate) const MAX_INBOUND: usize = 32;
@@ -86,6 +91,8 @@ pub(crate) const MAX_INBOUND: usize = 32;
 pub(crate) struct Paths {
     /// The one that the checks work on.
     generation: u16,
+    /// Whether flows are kept alive to change to.
+    standby: bool,
     components: SmallVec<[ComponentPaths; 1]>,
     inbound: VecDeque<(Tuple, ComponentId)>,
     effects: VecDeque<Effect>,
@@ -96,6 +103,16 @@ struct ComponentPaths {
     component: ComponentId,
     flows: SmallVec<[Kept; 2]>,
     choice: Choice,
+}
+
+/// How a flow does.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Measured {
+    pub(crate) pair: PairId,
+    /// Of the last consent check, if one was answered.
+    pub(crate) rtt: Option<Duration>,
+    pub(crate) loss_per_mille: u16,
+    pub(crate) degraded: bool,
 }
 
 /// A valid flow and what keeps it.
@@ -118,6 +135,7 @@ impl Paths {
     pub(crate) fn new(components: &[ComponentId]) -> Self {
         Self {
             generation: 0,
+            standby: false,
             components: components
                 .iter()
                 .map(|&component| ComponentPaths { component, flows: SmallVec::new(), choice: Choice::Best })
@@ -179,6 +197,51 @@ impl Paths {
         }
     }
 
+    /// Whether valid flows are kept alive although another one is selected, to change to: at most [`MAX_STANDBY`].
+    pub(crate) fn set_standby(&mut self, standby: bool) {
+        self.standby = standby;
+    }
+
+    /// What the application has seen of the component's path: trouble, or none.
+    pub(crate) fn note(&mut self, now: Instant, component: ComponentId, trouble: bool) {
+        let Some(of) = self.components.iter_mut().find(|c| c.component == component) else { return };
+        let Some(carrier) = of.carrier(now).map(|f| f.pair) else { return };
+        let Some(kept) = of.flows.iter_mut().find(|kept| kept.flow.pair == carrier) else { return };
+        let effect = match kept.consent.note(trouble) {
+            Some(HealthChange::Degraded) => Effect::Degraded(carrier),
+            Some(HealthChange::Recovered) => Effect::Recovered(carrier),
+            None => return,
+        };
+        self.effects.push_back(effect);
+    }
+
+    /// The flows of the current generation that data could take, with how they do.
+    pub(crate) fn measured(
+        &self,
+        now: Instant,
+        component: ComponentId,
+    ) -> impl Iterator<Item = Measured> + '_ {
+        let generation = self.generation;
+        let flows =
+            self.components.iter().filter(move |c| c.component == component).flat_map(|c| c.flows.iter());
+        flows.filter(move |k| k.flow.pair.generation() == generation && k.consent.is_granted(now)).map(
+            |kept| Measured {
+                pair: kept.flow.pair,
+                rtt: kept.consent.rtt(),
+                loss_per_mille: kept.consent.loss_per_mille(),
+                degraded: kept.consent.is_degraded(),
+            },
+        )
+    }
+
+    /// The selected flow is gone, and any valid one may follow it.
+    pub(crate) fn on_reopened(&mut self, now: Instant, component: ComponentId) {
+        let Some(of) = self.components.iter_mut().find(|c| c.component == component) else { return };
+        let had_path = of.carrier(now).is_some();
+        of.choice = Choice::Best;
+        self.effects.extend(of.reopened(now, had_path));
+    }
+
     /// A restart: flows of this generation are the old ones from now on. They carry data as before until another is
     /// selected (RFC 8445 §9).
     pub(crate) fn on_restarted(&mut self, generation: u16) {
@@ -190,6 +253,22 @@ impl Paths {
         for kept in self.components.iter_mut().flat_map(|c| c.flows.iter_mut()) {
             kept.flow.priority = priority(kept.flow.pair).unwrap_or(kept.flow.priority);
         }
+    }
+
+    /// The flows of these pairs cannot be used any more.
+    pub(crate) fn remove(&mut self, now: Instant, doomed: impl Fn(&Flow) -> bool) {
+        let flows = self.components.iter().flat_map(|c| c.flows.iter()).map(|kept| kept.flow);
+        let gone: SmallVec<[PairId; MAX_FLOWS]> = flows.filter(|flow| doomed(flow)).map(|f| f.pair).collect();
+        for pair in gone {
+            self.lose(now, pair, Loss::Removed);
+            self.effects.push_back(Effect::ConsentEnded { pair, why: Loss::Removed });
+        }
+    }
+
+    /// Nothing comes in on this socket any more.
+    pub(crate) fn on_socket_down(&mut self, now: Instant, socket: SocketId) {
+        self.inbound.retain(|(tuple, _)| tuple.socket != socket);
+        self.remove(now, |flow| flow.tuple.socket == socket);
     }
 
     /// The component is not used any more.
@@ -283,8 +362,9 @@ impl Paths {
 
     /// Ends what has run out. Call before [`Self::poll_request`].
     pub(crate) fn on_time(&mut self, now: Instant, tracer: &mut Tracer) {
+        let standby = self.standby;
         let over = |c: &ComponentPaths| {
-            let mut maintained = c.flows.iter().filter(|kept| c.maintains(kept));
+            let mut maintained = c.flows.iter().filter(|kept| c.maintains(kept, standby));
             maintained.find(|kept| kept.consent.is_over(now)).map(|kept| kept.flow.pair)
         };
         while let Some(pair) = self.components.iter().find_map(over) {
@@ -302,10 +382,11 @@ impl Paths {
         random: &mut Random,
         tracer: &mut Tracer,
     ) -> Option<ConsentRequest> {
+        let standby = self.standby;
         for of in &mut self.components {
             let chosen = of.chosen().map(|f| f.pair);
             let maintained: SmallVec<[bool; MAX_FLOWS]> =
-                of.flows.iter().map(|kept| of.maintains(kept)).collect();
+                of.flows.iter().map(|kept| of.maintains(kept, standby)).collect();
             for (kept, _) in of.flows.iter_mut().zip(maintained).filter(|(_, maintained)| *maintained) {
                 let Some((id, change)) = kept.consent.poll_check(now, claim, random) else { continue };
                 let Flow { pair, tuple, .. } = kept.flow;
@@ -320,8 +401,13 @@ impl Paths {
     }
 
     pub(crate) fn next_deadline(&self) -> Option<Instant> {
+        let standby = self.standby;
         let maintained = |c: &ComponentPaths| {
-            c.flows.iter().filter(|kept| c.maintains(kept)).map(|kept| kept.consent.next_deadline()).min()
+            c.flows
+                .iter()
+                .filter(|kept| c.maintains(kept, standby))
+                .map(|kept| kept.consent.next_deadline())
+                .min()
         };
         self.components.iter().filter_map(maintained).min()
     }
@@ -380,12 +466,20 @@ impl ComponentPaths {
 
     /// Before selection every valid flow is kept alive; after it, those that were nominated. A generation that has not
     /// selected is not bound by the choice of the one before.
-    fn maintains(&self, kept: &Kept) -> bool {
+    fn maintains(&self, kept: &Kept, standby: bool) -> bool {
+        let better = || self.flows.iter().filter(|other| other.flow.priority > kept.flow.priority).count();
+        if standby && !self.is_choice(kept) {
+            return better() <= MAX_STANDBY;
+        }
         kept.nominated
             || match self.choice {
                 Choice::Best => true,
                 Choice::Selected(pair) => pair.generation() != kept.flow.pair.generation(),
             }
+    }
+
+    fn is_choice(&self, kept: &Kept) -> bool {
+        self.choice == Choice::Selected(kept.flow.pair)
     }
 
     /// The news that data may flow, if it could not before.

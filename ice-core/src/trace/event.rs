@@ -189,6 +189,8 @@ pub enum CheckFailure {
     ConsentRevoked,
     /// Another pair of its component was selected first (RFC 8445 §8.1.2).
     Concluded,
+    /// One of its candidates was taken away.
+    Removed,
 }
 
 impl fmt::Display for CheckFailure {
@@ -201,6 +203,7 @@ impl fmt::Display for CheckFailure {
             Self::ConsentLost => "consent expired",
             Self::ConsentRevoked => "consent revoked",
             Self::Concluded => "another pair was selected first",
+            Self::Removed => "its candidate was removed",
         })
     }
 }

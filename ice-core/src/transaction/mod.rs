@@ -21,4 +21,6 @@ pub(crate) struct BindingRequest {
     pub(crate) priority: u32,
     pub(crate) claim: RoleClaim,
     pub(crate) use_candidate: bool,
+    /// The NOMINATION attribute.
+    pub(crate) nomination: Option<u32>,
 }

@@ -10,6 +10,7 @@ mod nomination;
 mod patience;
 mod puppet;
 mod restart;
+mod roaming;
 mod streams;
 
 use super::*;
