@@ -24,8 +24,8 @@ pub(super) struct Generation {
     pub(super) remote: Option<Remote>,
     pub(super) candidates: Candidates,
     pub(super) checks: Checks,
-    /// The username fragment of the peer that has authenticated itself in it.
-    pub(super) heard: Option<String>,
+    /// The username fragment of the peer's that it was made for; `None` if it began with us.
+    pub(super) answers: Option<String>,
 }
 
 impl Generation {
@@ -37,7 +37,7 @@ impl Generation {
             remote: None,
             candidates: Candidates::default(),
             checks: Checks::new(config, components),
-            heard: None,
+            answers: None,
         }
     }
 
@@ -56,7 +56,7 @@ impl Generation {
             remote: None,
             candidates: self.candidates.successor(),
             checks: self.checks.successor(PairId::first_of(number), components),
-            heard: None,
+            answers: None,
         }
     }
 
@@ -71,25 +71,6 @@ impl Generation {
     /// peer's half, too, so that two generations that were never meant for each other do not connect.
     pub(super) fn is_addressed_by(&self, (ours, theirs): (&str, &str)) -> bool {
         ours == self.local.ufrag() && self.remote.as_ref().is_none_or(|r| r.credentials.ufrag() == theirs)
-    }
-
-    /// The peer has authenticated itself with a request.
-    pub(super) fn on_heard(&mut self, theirs: &str) {
-        if self.heard.is_none() {
-            self.heard = Some(theirs.into());
-        }
-    }
-
-    /// The peer has authenticated itself with an answer.
-    pub(super) fn on_answered(&mut self) {
-        if self.heard.is_none() {
-            self.heard = self.remote.as_ref().map(|r| r.credentials.ufrag().into());
-        }
-    }
-
-    /// Whether the peer that was heard in it uses other credentials than these.
-    pub(super) fn is_spoken_for(&self, credentials: &Credentials) -> bool {
-        self.heard.as_ref().is_some_and(|heard| heard != credentials.ufrag())
     }
 
     /// A candidate of ours as the peer is told of it (RFC 8840 §4.1: `ufrag`).

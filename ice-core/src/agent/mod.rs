@@ -231,27 +231,27 @@ impl Agent {
         if self.generations.iter().any(|g| g.local == credentials) {
             return Err(RemoteError::OurOwnCredentials);
         }
-        let current = &mut self.generations.current;
-        match &current.remote {
+        match &self.generations.current.remote {
             Some(known) if known.credentials == credentials => return Ok(()),
             _ if self.generations.old.iter().any(|g| g.has_remote(&credentials)) => {
                 return Err(RemoteError::OtherGeneration);
             }
-            Some(_) if current.is_spoken_for(&credentials) => return Err(RemoteError::CredentialsChanged),
-            Some(_) => current.forget_remote(&self.components),
+            Some(_) => return Err(RemoteError::CredentialsChanged),
             None => {}
         }
-        let key = IntegrityKey::short_term(credentials.password());
-        current.remote = Some(Remote { credentials, key });
-        self.watch.on_remote_credentials(self.now);
-        let ufrag = self.remote_credentials().map(|c| alloc::string::String::from(c.ufrag()));
-        for (stream, candidate) in core::mem::take(&mut self.early) {
-            // One of other credentials is of no use, and nobody is there to be told.
-            if candidate.extensions.ufrag() == ufrag.as_deref() {
-                let _ = self.add_stream_candidate(now, stream, &candidate);
-            }
-        }
+        self.take_credentials(credentials);
         Ok(())
+    }
+
+    /// The peer of the current generation is known.
+    fn take_credentials(&mut self, credentials: Credentials) {
+        let key = IntegrityKey::short_term(credentials.password());
+        self.generations.current.remote = Some(Remote { credentials, key });
+        self.watch.on_remote_credentials(self.now);
+        for (stream, candidate) in core::mem::take(&mut self.early) {
+            // Those of credentials that are still to come wait on. Nobody is there to be told of what is wrong with one.
+            let _ = self.add_stream_candidate(self.now, stream, &candidate);
+        }
     }
 
     /// A candidate that the peer has signalled, in any order, before or after its credentials (RFC 8838 §11).

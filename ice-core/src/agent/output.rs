@@ -1,5 +1,6 @@
 //! What goes into an agent and what comes out of it.
 
+use alloc::string::String;
 use core::fmt;
 use core::net::SocketAddr;
 use core::time::Duration;
@@ -127,7 +128,13 @@ pub enum Event {
     RestartNeeded(Cause),
     /// These credentials of ours are in force from now on (RFC 8445 §9). Signal them, unless that was done when the restart
     /// was prepared.
-    Restarted(Credentials),
+    Restarted {
+        /// Ours.
+        credentials: Credentials,
+        /// The username fragment of the peer's that they were made for: tell the peer, for its
+        /// [`accept_credentials`](super::Agent::accept_credentials). `None` if the restart began with us.
+        answers: Option<String>,
+    },
     /// A role conflict was repaired on our side.
     RoleSwitched(Role),
     /// There is no path and the agent has given up. Nothing more will come.

@@ -120,7 +120,6 @@ impl Agent {
         }
         let Self { generations, random, tracer, .. } = self;
         let Some(generation) = generations.get_mut(number) else { return Err(DropReason::WrongUsername) };
-        generation.on_heard(message.username_halves().unwrap_or_default().1);
         // RFC 8445 §7.3.1.4: the local candidate is the one that is its own base.
         let local = generation.candidates.find_local(component, base).ok_or(DropReason::UnknownSocket)?.id;
         let request = Request {
@@ -181,9 +180,6 @@ impl Agent {
             return Err(DropReason::UnknownAttributes);
         }
         let error = message.error_code().map(ErrorCode::code);
-        if of_check {
-            self.generations.current.on_answered();
-        }
         match (message.class(), error) {
             (Class::Success, _) => self.on_success(tuple, message, of_check),
             (_, Some(code)) => {

@@ -109,7 +109,7 @@ impl World {
             if let Some(peer) = self.peers.get_mut(from.0) {
                 peer.other = Some(to);
             }
-            self.signal_credentials(from);
+            self.signal_credentials(from, None);
         }
         [alice, bob]
     }

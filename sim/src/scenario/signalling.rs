@@ -17,7 +17,7 @@ pub(super) struct Signal {
 }
 
 pub(super) enum News {
-    Credentials(Credentials),
+    Credentials(Credentials, Option<String>),
     /// To restart, with the credentials of it.
     Offer(Credentials),
     /// To the offer, with the answerer's.
@@ -107,7 +107,7 @@ impl World {
     }
 
     /// Tells the other side of a peer's credentials, as its story says.
-    pub(super) fn signal_credentials(&mut self, from: PeerId) {
+    pub(super) fn signal_credentials(&mut self, from: PeerId, answers: Option<String>) {
         let peer = self.peer(from);
         let right = peer.agent.local_credentials();
         let told = match &peer.story.credentials {
@@ -117,7 +117,7 @@ impl World {
             Told::Of(other) => Ok(other.clone()),
         };
         if let Ok(told) = told {
-            self.signal(from, News::Credentials(told));
+            self.signal(from, News::Credentials(told, answers));
         }
     }
 
@@ -125,7 +125,7 @@ impl World {
     pub(super) fn signal(&mut self, from: PeerId, news: News) {
         let peer = self.peer(from);
         let delay = match news {
-            News::Credentials(_) | News::Offer(_) | News::Answer(_) => peer.story.credentials_delay,
+            News::Credentials(..) | News::Offer(_) | News::Answer(_) => peer.story.credentials_delay,
             News::Candidate(..) | News::EndOfCandidates => peer.story.candidates_delay,
         };
         let at = self.now() + delay;
@@ -147,11 +147,13 @@ impl World {
             let taken = match news {
                 News::Offer(credentials) => self.on_offer(to, credentials),
                 News::Answer(credentials) => self.on_answer(to, credentials),
-                News::Credentials(credentials) if offers => {
+                News::Credentials(credentials, _) if offers => {
                     peer.agent.set_remote_credentials(now, credentials)
                 }
                 // If it restarts by this, it says so by an event.
-                News::Credentials(credentials) => peer.agent.accept_credentials(now, credentials).map(|_| ()),
+                News::Credentials(credentials, answers) => {
+                    peer.agent.accept_credentials(now, credentials, answers.as_deref())
+                }
                 News::Candidate(stream, candidate) => {
                     peer.agent.add_stream_candidate(now, stream, &candidate)
                 }

@@ -185,7 +185,6 @@ fn restarts_in_a_row_over_a_bad_network() {
 /// Signalling that knows no offers: one side restarts before the other has heard a single check, and hears nothing of the other's
 /// credentials any more, which it needs for its new generation.
 #[test]
-#[ignore = "accept_credentials takes the new credentials in place and tells nobody; see restarts without offers"]
 fn a_restart_without_an_offer_before_anything_got_through() {
     let mut world = World::seeded(6);
     let home = || behind(NatConfig::port_restricted()).with_reflexive_candidate().signalled_after(millis(30));
@@ -198,7 +197,6 @@ fn a_restart_without_an_offer_before_anything_got_through() {
 
 /// The same when both sides restart in turns, each before it has heard of the other's.
 #[test]
-#[ignore = "accept_credentials takes the new credentials in place and tells nobody; see restarts without offers"]
 fn restarts_without_offers_cross_each_other() {
     let mut world = World::seeded(7);
     let side = || open().signalled_after(millis(50)).with_addresses(2);
