@@ -10,6 +10,7 @@ mod nomination;
 mod patience;
 mod puppet;
 mod restart;
+mod stats;
 mod streams;
 
 use super::*;
