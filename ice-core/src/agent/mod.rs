@@ -1,6 +1,7 @@
 //! One peer, complete by itself. The agent owns the rooms below (gathering, checks, paths), gives each what the others
 //! have found, and turns their intents into bytes. It decides when to give up and says why; all else is decided below.
 
+mod account;
 mod answer;
 mod compose;
 mod config;
@@ -14,6 +15,9 @@ mod receive;
 mod report;
 mod restart;
 mod roaming;
+mod stats;
+#[cfg(feature = "serde")]
+mod stats_json;
 mod streams;
 #[cfg(test)]
 mod tests;
@@ -49,6 +53,9 @@ pub use generation::MAX_OLD_GENERATIONS;
 pub use output::{Datagram, Event, MAX_TRANSMIT, Output, Path, Received, RemoteError, SendError, Transmit};
 pub use report::{PairReport, Report};
 pub use restart::RestartError;
+pub use stats::{
+    CandidateId, CandidatePairStats, CandidateStats, IceTransportState, NotSent, Stats, TransportStats,
+};
 pub use streams::ComponentError;
 
 /// An ICE agent for one peer.
@@ -369,8 +376,14 @@ impl Agent {
             return Err(SendError::LooksLikeStun);
         }
         match self.paths.outlet(self.now, component) {
-            Some(Outlet::Open(flow)) => Ok(Transmit::new(flow.tuple.socket, flow.tuple.remote, payload)),
-            Some(Outlet::NoConsent) => Err(SendError::NoConsent),
+            Some(Outlet::Open(flow)) => {
+                self.paths.on_sent(self.now, component, flow.pair, payload.len());
+                Ok(Transmit::new(flow.tuple.socket, flow.tuple.remote, payload))
+            }
+            Some(Outlet::NoConsent) => {
+                self.count_refused(component, payload.len());
+                Err(SendError::NoConsent)
+            }
             Some(Outlet::Closed) => Err(SendError::NoPath),
             None => Err(SendError::UnknownComponent(component)),
         }

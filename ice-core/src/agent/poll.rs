@@ -35,6 +35,7 @@ impl Agent {
     fn next_datagram(&mut self, scratch: &mut [u8; MAX_TRANSMIT]) -> Option<(Tuple, usize)> {
         while let Some(answer) = self.answers.pop() {
             if let Some(length) = self.write_answer(&answer, scratch) {
+                self.count_answer(&answer);
                 return Some((answer.tuple, length));
             }
         }
@@ -73,6 +74,7 @@ impl Agent {
         }
         let claim = self.generations.current.checks.claim();
         let due = self.paths.poll_request(self.now, claim, &mut self.random, &mut self.tracer)?;
+        self.count_consent_request(due.pair);
         let generation = self.generations.of(due.pair)?;
         let local = generation.checks.pair(due.pair).and_then(|p| generation.candidates.local(p.local))?;
         Some(BindingRequest {
@@ -104,6 +106,7 @@ impl Agent {
             } else if let Some(effect) = self.paths.poll_effect() {
                 self.on_path_effect(effect);
             } else {
+                self.paths.on_settled();
                 return;
             }
         }

@@ -20,7 +20,10 @@ impl Agent {
         let tuple = Tuple { socket, remote };
         if !is_stun(bytes) {
             return match self.paths.source(tuple).filter(|_| self.life == Life::Running) {
-                Some((component, path)) => Received::Data { component, path, payload: bytes },
+                Some((component, path)) => {
+                    self.count_received(tuple, component, path, bytes.len());
+                    Received::Data { component, path, payload: bytes }
+                }
                 None => Received::Unclaimed(bytes),
             };
         }
@@ -83,6 +86,19 @@ impl Agent {
             }
             return Err(reason);
         }
+        let outcome = self.on_authenticated(generation, socket, tuple, message);
+        self.count_request(generation, tuple);
+        outcome
+    }
+
+    fn on_authenticated(
+        &mut self,
+        generation: u16,
+        socket: Socket,
+        tuple: Tuple,
+        message: &Message<'_>,
+    ) -> Result<(), DropReason> {
+        let answer = |kind| Answer { tuple, id: message.transaction_id(), generation, kind };
         let unknown = message.unknown_required();
         if !unknown.is_empty() {
             self.answers.push(answer(AnswerKind::UnknownAttributes(unknown)));
@@ -195,8 +211,11 @@ impl Agent {
     fn on_success(&mut self, tuple: Tuple, message: &Message<'_>, of_check: bool) -> Result<(), DropReason> {
         let id = message.transaction_id();
         if !of_check {
+            let pair = self.paths.awaits(id);
             let granted = self.paths.on_response(self.now, id, tuple, &mut self.tracer);
-            return granted.map(|_| ()).ok_or(DropReason::UnknownTransaction);
+            let (pair, rtt) = pair.zip(granted).ok_or(DropReason::UnknownTransaction)?;
+            self.count_consent_response(pair, rtt);
+            return Ok(());
         }
         let mapped = message.xor_mapped_address().ok_or(DropReason::NoMappedAddress)?;
         let (checks, mut cx) = self.checks_and_context();

@@ -6,6 +6,7 @@
 mod checklist;
 mod conclusion;
 mod conflict;
+mod counters;
 mod nomination;
 mod pair;
 mod renomination;

@@ -142,6 +142,7 @@ impl Checks {
         self.tally.responses_received = self.tally.responses_received.saturating_add(1);
         if let Some(pair) = self.set.get_mut(transaction.purpose.pair) {
             pair.stats.responses_received = pair.stats.responses_received.saturating_add(1);
+            pair.stats.counters.on_answered(rtt);
         }
         cx.tracer.emit(
             cx.now,

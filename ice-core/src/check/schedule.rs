@@ -285,6 +285,9 @@ impl Checks {
         let local = cx.candidates.local(pair.local)?;
         pair.stats.requests_sent = pair.stats.requests_sent.saturating_add(1);
         pair.stats.last_request = Some(cx.now);
+        if attempt == 1 {
+            pair.stats.counters.on_check_sent();
+        }
         self.tally.requests_sent = self.tally.requests_sent.saturating_add(1);
         cx.tracer.emit(
             cx.now,

@@ -72,6 +72,11 @@ impl Consent {
         now >= self.gives_up_at
     }
 
+    /// Whether so many requests went unanswered that the path is called degraded.
+    pub(crate) fn is_degraded(&self) -> bool {
+        self.unanswered >= DEGRADED_AFTER
+    }
+
     /// The flow is to be used from `now` on. If consent has lapsed meanwhile it is asked for again at once
     /// (RFC 7675 §5.1: regained before data flows).
     pub(crate) fn on_wanted(&mut self, now: Instant) {

@@ -5,6 +5,7 @@
 mod consent;
 #[cfg(test)]
 mod tests;
+mod traffic;
 
 use alloc::collections::VecDeque;
 use core::time::Duration;
@@ -15,8 +16,11 @@ use crate::base::{ComponentId, Instant, PairId, Random, SocketId, Tuple};
 use crate::trace::{TraceEvent, Tracer};
 use crate::wire::{RoleClaim, TransactionId};
 use consent::{Consent, HealthChange};
+use traffic::Traffic;
 
 pub(crate) use consent::CONSENT_LIFETIME;
+#[cfg(test)]
+pub(crate) use traffic::MAX_COUNTED;
 
 /// A flow that a check has proven.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -103,6 +107,7 @@ struct ComponentPaths {
     component: ComponentId,
     flows: SmallVec<[Kept; 2]>,
     choice: Choice,
+    traffic: Traffic,
 }
 
 /// How a flow does.
@@ -138,7 +143,12 @@ impl Paths {
             standby: false,
             components: components
                 .iter()
-                .map(|&component| ComponentPaths { component, flows: SmallVec::new(), choice: Choice::Best })
+                .map(|&component| ComponentPaths {
+                    component,
+                    flows: SmallVec::new(),
+                    choice: Choice::Best,
+                    traffic: Traffic::default(),
+                })
                 .collect(),
             inbound: VecDeque::new(),
             effects: VecDeque::with_capacity(8),

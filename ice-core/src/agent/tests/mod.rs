@@ -11,6 +11,7 @@ mod patience;
 mod puppet;
 mod restart;
 mod roaming;
+mod stats;
 mod streams;
 
 use super::*;
