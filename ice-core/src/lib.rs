@@ -103,7 +103,7 @@ pub mod wire;
 pub use agent::{
     Agent, AgentConfig, Cause, ComponentError, ConfigError, Datagram, Event, MAX_COMPONENTS,
     MAX_OLD_GENERATIONS, MAX_PENDING_ANSWERS, MAX_TRANSMIT, MappingKnowledge, Output, PairReport, Path,
-    Received, RemoteError, Report, RestartError, SendError, Transmit,
+    Received, RemoteError, Report, RestartError, SendError, Taken, Transmit, Untaken,
 };
 pub use base::{ComponentId, Instant, PairId, SocketId, Tuple};
 pub use candidate::{Candidate, CandidateType};

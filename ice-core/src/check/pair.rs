@@ -86,6 +86,7 @@ pub(crate) struct PairStats {
     pub(crate) responses_received: u32,
     pub(crate) requests_received: u32,
     pub(crate) first_received: Option<Instant>,
+    pub(crate) last_received: Option<Instant>,
 }
 
 impl Pair {

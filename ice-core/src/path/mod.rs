@@ -3,6 +3,7 @@
 //! The agent tells it what the checks have found. It knows nothing of how a pair became valid.
 
 mod consent;
+mod lite;
 #[cfg(test)]
 mod tests;
 
@@ -17,6 +18,7 @@ use crate::wire::{RoleClaim, TransactionId};
 use consent::{Consent, HealthChange};
 
 pub(crate) use consent::CONSENT_LIFETIME;
+pub(crate) use lite::Gate;
 
 /// A flow that a check has proven.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -86,6 +88,7 @@ pub(crate) const MAX_INBOUND: usize = 32;
 pub(crate) struct Paths {
     /// The one that the checks work on.
     generation: u16,
+    gate: Gate,
     components: SmallVec<[ComponentPaths; 1]>,
     inbound: VecDeque<(Tuple, ComponentId)>,
     effects: VecDeque<Effect>,
@@ -115,9 +118,10 @@ enum Choice {
 }
 
 impl Paths {
-    pub(crate) fn new(components: &[ComponentId]) -> Self {
+    pub(crate) fn new(gate: Gate, components: &[ComponentId]) -> Self {
         Self {
             generation: 0,
+            gate,
             components: components
                 .iter()
                 .map(|&component| ComponentPaths { component, flows: SmallVec::new(), choice: Choice::Best })
@@ -133,6 +137,9 @@ impl Paths {
 
     /// A check of this flow was answered at `now`.
     pub(crate) fn on_valid(&mut self, now: Instant, flow: Flow, random: &mut Random) {
+        if self.gate == Gate::ValidList {
+            return self.on_listed(flow);
+        }
         let Some(of) = self.components.iter_mut().find(|c| c.component == flow.component) else { return };
         let had_path = of.carrier(now).is_some();
         let chosen = of.chosen().map(|f| f.pair);
@@ -194,12 +201,17 @@ impl Paths {
 
     /// The component is not used any more.
     pub(crate) fn remove_component(&mut self, component: ComponentId) {
+        let was_open = self.is_open(component.stream);
         self.components.retain(|c| c.component != component);
         self.inbound.retain(|(_, of)| *of != component);
+        self.tell_opened(component.stream, was_open);
     }
 
     /// The checks take a valid pair back.
     pub(crate) fn on_invalid(&mut self, now: Instant, pair: PairId) {
+        if self.gate == Gate::ValidList {
+            return self.on_unlisted(pair);
+        }
         self.lose(now, pair, Loss::Withdrawn);
     }
 
@@ -227,7 +239,8 @@ impl Paths {
     pub(crate) fn outlet(&self, now: Instant, component: ComponentId) -> Option<Outlet> {
         let of = self.components.iter().find(|c| c.component == component)?;
         Some(match of.carrier(now) {
-            Some(flow) => Outlet::Open(flow),
+            Some(flow) if self.is_open(component.stream) => Outlet::Open(flow),
+            Some(_) => Outlet::Closed,
             None if of.flows.is_empty() => Outlet::Closed,
             None => Outlet::NoConsent,
         })
@@ -323,7 +336,7 @@ impl Paths {
         let maintained = |c: &ComponentPaths| {
             c.flows.iter().filter(|kept| c.maintains(kept)).map(|kept| kept.consent.next_deadline()).min()
         };
-        self.components.iter().filter_map(maintained).min()
+        self.components.iter().filter_map(maintained).min().filter(|at| *at < Instant::MAX)
     }
 
     #[cfg(test)]

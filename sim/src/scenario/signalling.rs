@@ -2,6 +2,8 @@
 
 use core::fmt;
 
+use core::time::Duration;
+
 use floe_core::candidate::CandidateError;
 use floe_core::{Candidate, Credentials, RemoteError};
 
@@ -17,7 +19,8 @@ pub(super) struct Signal {
 }
 
 pub(super) enum News {
-    Credentials(Credentials),
+    /// With what goes for the whole session: `ice-lite` and `ice-pacing`.
+    Credentials(Credentials, bool, Option<Duration>),
     Candidate(Candidate),
     EndOfCandidates,
 }
@@ -59,7 +62,9 @@ impl World {
             Told::Of(other) => Ok(other.clone()),
         };
         if let Ok(told) = told {
-            self.signal(from, News::Credentials(told));
+            let ours = peer.agent.local_description();
+            let pacing = ours.pacing.filter(|_| peer.story.pacing).map(|ms| Duration::from_millis(ms.into()));
+            self.signal(from, News::Credentials(told, ours.lite, pacing));
         }
     }
 
@@ -67,7 +72,7 @@ impl World {
     pub(super) fn signal(&mut self, from: PeerId, news: News) {
         let peer = self.peer(from);
         let delay = match news {
-            News::Credentials(_) => peer.story.credentials_delay,
+            News::Credentials(..) => peer.story.credentials_delay,
             News::Candidate(_) | News::EndOfCandidates => peer.story.candidates_delay,
         };
         let at = self.now() + delay;
@@ -86,7 +91,11 @@ impl World {
         for Signal { to, news, .. } in due {
             let peer = self.peer_mut(to);
             let taken = match news {
-                News::Credentials(credentials) => peer.agent.set_remote_credentials(now, credentials),
+                News::Credentials(credentials, lite, pacing) => peer
+                    .agent
+                    .set_remote_credentials(now, credentials)
+                    .and_then(|()| peer.agent.set_remote_lite(now, lite))
+                    .and_then(|()| peer.agent.set_remote_pacing(now, pacing)),
                 News::Candidate(candidate) => peer.agent.add_remote_candidate(now, &candidate),
                 News::EndOfCandidates => {
                     peer.agent.end_of_remote_candidates(now);
