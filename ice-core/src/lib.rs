@@ -110,7 +110,7 @@ pub use agent::{
     Agent, AgentConfig, CandidateId, CandidatePairStats, CandidateStats, Cause, ComponentError, ConfigError,
     Datagram, Event, IceTransportState, MAX_COMPONENTS, MAX_OLD_GENERATIONS, MAX_PENDING_ANSWERS,
     MAX_TRANSMIT, MappingKnowledge, NotSent, Output, PairReport, Path, Received, RemoteError, Report,
-    RestartError, SendError, Stats, Transmit, TransportStats,
+    RestartError, SendError, Stats, Taken, Transmit, TransportStats, Untaken,
 };
 pub use base::{ComponentId, Instant, PairId, SocketId, Tuple};
 pub use candidate::{Candidate, CandidateType};

@@ -6,6 +6,7 @@ use alloc::collections::VecDeque;
 use alloc::string::String;
 
 use super::Remote;
+use super::description::Told;
 use crate::base::{ComponentId, PairId, Random};
 use crate::candidate::{Candidate, Candidates, LocalCandidate};
 use crate::check::{CheckConfig, Checks, Effect};
@@ -22,6 +23,7 @@ pub(super) struct Generation {
     pub(super) local: Credentials,
     pub(super) local_key: IntegrityKey,
     pub(super) remote: Option<Remote>,
+    pub(super) told: Told,
     pub(super) candidates: Candidates,
     pub(super) checks: Checks,
     /// The username fragment of the peer's that it was made for; `None` if it began with us.
@@ -35,6 +37,7 @@ impl Generation {
             local_key: IntegrityKey::short_term(local.password()),
             local,
             remote: None,
+            told: Told::default(),
             candidates: Candidates::default(),
             checks: Checks::new(config, components),
             answers: None,
@@ -54,6 +57,7 @@ impl Generation {
             local_key: IntegrityKey::short_term(local.password()),
             local,
             remote: None,
+            told: Told::default(),
             candidates: self.candidates.successor(),
             checks: self.checks.successor(PairId::first_of(number), components),
             answers: None,
@@ -63,6 +67,7 @@ impl Generation {
     /// Forgets the peer of this generation: it has told us of other credentials before it ever used these.
     pub(super) fn forget_remote(&mut self, components: &[ComponentId]) {
         self.remote = None;
+        self.told = Told::default();
         self.candidates.clear_remotes();
         self.checks = self.checks.successor(self.checks.next_pair(), components);
     }

@@ -5,9 +5,11 @@ mod account;
 mod answer;
 mod compose;
 mod config;
+mod description;
 mod diagnosis;
 mod explain;
 mod generation;
+mod lite;
 mod output;
 mod poll;
 mod preference;
@@ -37,7 +39,7 @@ use crate::candidate::{
 use crate::check::{self, CheckConfig, Checks, Nomination, Role};
 use crate::description::Credentials;
 use crate::gather::{Gatherer, Socket, SocketError};
-use crate::path::{Flow, Outlet, Paths};
+use crate::path::{Flow, Gate, Outlet, Paths};
 use crate::trace::{CheckFailure, Observer, TraceEvent, Tracer};
 use crate::wire::{IntegrityKey, is_stun};
 use answer::Answers;
@@ -48,6 +50,7 @@ use watch::Watch;
 
 pub use answer::MAX_PENDING_ANSWERS;
 pub use config::{AgentConfig, ConfigError, MAX_COMPONENTS};
+pub use description::{Taken, Untaken};
 pub use diagnosis::{Cause, MappingKnowledge};
 pub use generation::MAX_OLD_GENERATIONS;
 pub use output::{Datagram, Event, MAX_TRANSMIT, Output, Path, Received, RemoteError, SendError, Transmit};
@@ -136,7 +139,9 @@ impl Agent {
             nomination: config.nomination,
             reach: config.reach,
             ta: config.ta,
+            lite: config.lite,
         };
+        let gate = if config.lite { Gate::ValidList } else { Gate::Consent };
         Ok(Self {
             generations: Generations::new(Generation::first(credentials, checks, &components)),
             now: Instant::ZERO,
@@ -144,7 +149,7 @@ impl Agent {
             random,
             tracer: Tracer::default(),
             gatherer: Gatherer::default(),
-            paths: Paths::new(&components),
+            paths: Paths::new(gate, &components),
             answers: Answers::default(),
             events: VecDeque::new(),
             watch: Watch::new(config.deadline),
@@ -191,6 +196,7 @@ impl Agent {
         if !self.components.contains(&socket.for_component()) {
             return Err(SocketError::UnknownComponent(socket.for_component()));
         }
+        self.admits_as_lite(&socket)?;
         self.gatherer.socket_up(socket)
     }
 
@@ -209,6 +215,9 @@ impl Agent {
         self.advance(now);
         if self.life != Life::Running {
             return Err(SocketError::Ended);
+        }
+        if self.generations.current.checks.is_lite() {
+            return Err(SocketError::HostOnly);
         }
         self.gather();
         if let Some(id) = self.gatherer.add_server_reflexive(
@@ -488,6 +497,8 @@ impl Agent {
         let component = self.components.first().copied().unwrap_or_default();
         Evidence {
             role: self.generations.current.checks.role(),
+            lite: self.generations.current.checks.is_lite()
+                && !self.generations.current.checks.are_both_lite(),
             local_candidates: self.generations.current.candidates.locals().len(),
             has_remote_credentials: self.generations.current.remote.is_some(),
             remote_candidates: self.generations.current.candidates.remotes().len() + self.early.len(),

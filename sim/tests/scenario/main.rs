@@ -9,7 +9,9 @@
 mod connect;
 mod failures;
 mod limits;
+mod lite;
 mod nats;
+mod pacing;
 mod roles;
 mod traces;
 mod traffic;

@@ -6,6 +6,7 @@ mod conformance;
 
 mod hostile;
 mod limits;
+mod lite;
 mod nomination;
 mod patience;
 mod puppet;
