@@ -6,6 +6,7 @@
     reason = "a test may end with a panic"
 )]
 
+mod agreement;
 mod connect;
 mod failures;
 mod limits;
