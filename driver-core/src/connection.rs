@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use floe_core::wire::is_stun;
-use floe_core::{ComponentId, MAX_TRANSMIT, Path, Report, Tuple};
+use floe_core::{ComponentId, MAX_TRANSMIT, NotSent, Path, Report, Tuple};
 
 use crate::session::Handle;
 use crate::shared::{Life, Shared, State, Topic};
@@ -137,18 +137,23 @@ impl<R: Runtime> State<R> {
         let mut scratch = [0; MAX_TRANSMIT];
         let transmit = self.agent.send(now, ComponentId::FIRST, payload, &mut scratch)?;
         let (socket, remote) = (transmit.socket, transmit.remote);
-        let Some(port) = self.port(socket) else { return Err(SendError::NoPath) };
+        let Some(port) = self.port(socket) else {
+            self.agent.not_sent(now, ComponentId::FIRST, payload.len(), NotSent::Discarded);
+            return Err(SendError::NoPath);
+        };
         match port.send(remote, transmit.contents) {
             Ok(()) => {
                 bump(&mut self.stats.sent);
                 Ok(())
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                self.agent.not_sent(now, ComponentId::FIRST, payload.len(), NotSent::WouldBlock);
                 // The task waits for room on behalf of all.
                 self.wake_task();
                 Err(SendError::WouldBlock)
             }
             Err(error) => {
+                self.agent.not_sent(now, ComponentId::FIRST, payload.len(), NotSent::Discarded);
                 self.on_send_failure(Tuple { socket, remote }, &error);
                 self.wake_task();
                 Err(SendError::Io(error))

@@ -74,6 +74,11 @@
 //! up, why ([`Event::Failed`] with a [`Report`]): machine-readable [`Cause`]s, and a line for each pair.
 //! [`Agent::explain`] gives the same at any moment. [`trace`] shows every decision.
 //!
+//! # How it does
+//!
+//! [`Agent::stats`] has the numbers of every pair, candidate and component under the names of browsers' `getStats()`:
+//! round trips, checks and consent checks, packets and bytes, selections. Counting is always on.
+//!
 //! # Signalling
 //!
 //! How [`Credentials`] and [`Candidate`]s get to the other side is the application's affair. [`description`] has the usual
@@ -83,7 +88,8 @@
 //!
 //! None is on by default.
 //!
-//! * `serde`: `Serialize` and `Deserialize` for what is signalled: [`CandidateInit`](description::CandidateInit), [`Credentials`],
+//! * `serde`: `Serialize` for [`Stats`] and its records, in the shape of browsers' `getStats()`. `Serialize` and
+//!   `Deserialize` for what is signalled: [`CandidateInit`](description::CandidateInit), [`Credentials`],
 //!   [`SessionDescription`](description::SessionDescription) and [`TrickleFragment`](description::TrickleFragment).
 //!   Needs no `std` either.
 #![no_std]
@@ -105,9 +111,10 @@ mod transaction;
 pub mod wire;
 
 pub use agent::{
-    Agent, AgentConfig, Cause, ComponentError, ConfigError, Datagram, Event, MAX_COMPONENTS,
-    MAX_OLD_GENERATIONS, MAX_PENDING_ANSWERS, MAX_TRANSMIT, MappingKnowledge, Output, PairReport, Path,
-    Received, RemoteError, Report, RestartError, SendError, Transmit,
+    Agent, AgentConfig, CandidateId, CandidatePairStats, CandidateStats, Cause, ComponentError, ConfigError,
+    Datagram, Event, IceTransportState, MAX_COMPONENTS, MAX_OLD_GENERATIONS, MAX_PENDING_ANSWERS,
+    MAX_TRANSMIT, MappingKnowledge, NotSent, Output, PairReport, Path, Received, RemoteError, Report,
+    RestartError, SendError, Stats, Taken, Transmit, TransportStats, Untaken,
 };
 pub use base::{ComponentId, Instant, PairId, SocketId, Tuple};
 pub use candidate::{Candidate, CandidateType};

@@ -280,11 +280,12 @@ impl Peer {
         if side.ipv6 {
             network.add_address(host, Family::V6);
         }
+        let config_ta = Duration::from_millis(scenario.ta_ms);
         let config = AgentConfig {
             role: side.role,
             tie_breaker: side.tie_breaker,
             nomination: side.nomination,
-            ta: Duration::from_millis(scenario.ta_ms),
+            ta: config_ta,
             // Who is slow is not dead.
             deadline: Some(Duration::from_secs(3_600)),
             ..Default::default()
@@ -292,6 +293,7 @@ impl Peer {
         let mut seed = [index; 32];
         seed[..8].copy_from_slice(&scenario.seed.to_le_bytes());
         let mut agent = Agent::new(config, seed).expect("a valid configuration");
+        agent.set_remote_pacing(Instant::ZERO, Some(config_ta)).expect("both sides agree");
         let trace: Arc<Mutex<Vec<(Instant, TraceEvent)>>> = Arc::default();
         let log = Arc::clone(&trace);
         agent.set_observer(Box::new(move |at: Instant, event: &TraceEvent| {

@@ -49,16 +49,19 @@ impl Stage {
         let Setting { config, limits } = setting;
         let some = Reach::Pairs;
         let reach = pick([Reach::default(), some(1), some(7), Reach::Wide], config >> 2);
+        let ta = Duration::from_millis(pick([50, 5, 500, 10_000], config >> 4));
         let config = AgentConfig {
             role: if config & 1 == 0 { Role::Controlling } else { Role::Controlled },
             nomination: if config & 2 == 0 { Nomination::Fast } else { Nomination::Regular },
             reach,
-            ta: Duration::from_millis(pick([50, 5, 500, 10_000], config >> 4)),
+            ta,
             tie_breaker: pick([None, Some(0), Some(7), Some(u64::MAX)], limits),
             deadline: pick([None, Some(0), Some(1), Some(90)], limits >> 2).map(Duration::from_secs),
             ..Default::default()
         };
-        let agent = Agent::new(config, SEED).expect("a good configuration");
+        let mut agent = Agent::new(config, SEED).expect("a good configuration");
+        // The peer wishes for the same, so that the shorter ones are used, too.
+        agent.set_remote_pacing(Instant::ZERO, Some(ta)).expect("nothing was told before");
         let theirs = Credentials::new("peer", "the-password-of-the-peer").expect("good credentials");
         Self {
             forge: Forge::new(agent.local_credentials().clone(), theirs),

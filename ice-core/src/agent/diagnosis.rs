@@ -71,6 +71,8 @@ pub enum Cause {
         /// How many.
         untried: u32,
     },
+    /// We are lite, and no check of the peer has come in: only those could find a path.
+    NotChecked,
     /// A path works, but the controlling peer has not nominated one.
     NotNominated,
     /// A path works, but the peer does not answer our nomination.
@@ -156,6 +158,7 @@ impl fmt::Display for Cause {
             }
             Self::Refused { code } => write!(f, "the peer refused checks with error {code}"),
             Self::PairLimit { untried } => write!(f, "the limit on pairs kept {untried} pairs from being tried"),
+            Self::NotChecked => f.write_str("no check of the peer has arrived, and a lite agent sends none itself"),
             Self::NotNominated => f.write_str("a path works, but the peer has not nominated it"),
             Self::NominationUnanswered => f.write_str("a path works, but the peer does not answer its nomination"),
             Self::TooEarly { requests_sent } => {
@@ -175,6 +178,8 @@ impl fmt::Display for Cause {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Evidence {
     pub(super) role: Role,
+    /// We are, and the peer is not.
+    pub(super) lite: bool,
     pub(super) local_candidates: usize,
     pub(super) has_remote_credentials: bool,
     pub(super) remote_candidates: usize,
@@ -233,6 +238,9 @@ pub(super) fn diagnose(seen: &Evidence) -> Causes {
         causes.push(Cause::NoRemoteDescription);
     } else if !seen.has_remote_credentials {
         causes.push(Cause::NoRemoteCredentials);
+    } else if seen.lite {
+        // Its checks tell all that signalling could have told of the peer.
+        causes.push(if seen.requests_received > 0 { Cause::NotNominated } else { Cause::NotChecked });
     } else if seen.remote_candidates == 0 && seen.names == 0 {
         causes.push(Cause::NoRemoteCandidates { ended: seen.end_of_candidates });
     } else if seen.local_candidates > 0 && seen.pairs == 0 && seen.misaddressed == 0 {
@@ -278,6 +286,7 @@ mod tests {
 
     const SEEN: Evidence = Evidence {
         role: Role::Controlling,
+        lite: false,
         local_candidates: 1,
         has_remote_credentials: true,
         remote_candidates: 1,
@@ -306,7 +315,7 @@ mod tests {
         let nothing_through =
             Cause::NothingThrough { requests_sent: 4, relay: false, mapping: MappingKnowledge::Unknown };
         let unsent = Evidence { requests_sent: 0, pairs: 0, remote_candidates: 0, ..SEEN };
-        let table: [(Evidence, &[Cause]); 19] = [
+        let table: [(Evidence, &[Cause]); 21] = [
             (SEEN, &[nothing_through]),
             (Evidence { has_selected: true, ..SEEN }, &[]),
             (Evidence { has_valid: true, ..SEEN }, &[]),
@@ -337,6 +346,11 @@ mod tests {
                 &[Cause::OneWay { requests_received: 5, requests_sent: 4 }],
             ),
             (Evidence { asymmetric: 1, ..SEEN }, &[Cause::Asymmetric { answers: 1 }]),
+            (Evidence { lite: true, pairs: 0, requests_sent: 0, ..SEEN }, &[Cause::NotChecked]),
+            (
+                Evidence { lite: true, pairs: 0, requests_sent: 0, requests_received: 1, ..SEEN },
+                &[Cause::NotNominated],
+            ),
             (Evidence { untried: 7, ..SEEN }, &[nothing_through, Cause::PairLimit { untried: 7 }]),
         ];
         for (seen, expected) in table {

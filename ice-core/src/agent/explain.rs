@@ -33,7 +33,7 @@ impl Agent {
         let mut hash = Fnv(0xcbf2_9ce4_8422_2325);
         // Writing into the hash cannot fail.
         for generation in self.generations.iter() {
-            let _ = write!(hash, "{:?}{:?}{:?}", generation.checks, generation.candidates, generation.heard);
+            let _ = write!(hash, "{:?}{:?}", generation.checks, generation.candidates);
         }
         let _ = write!(hash, "{:?}{:?}", self.paths, self.gatherer);
         let _ = write!(hash, "{:?}{:?}", self.life, self.events);

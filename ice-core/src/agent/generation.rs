@@ -6,6 +6,7 @@ use alloc::collections::VecDeque;
 use alloc::string::String;
 
 use super::Remote;
+use super::description::Told;
 use crate::base::{ComponentId, PairId, Random};
 use crate::candidate::{Candidate, Candidates, LocalCandidate};
 use crate::check::{CheckConfig, Checks, Effect};
@@ -22,10 +23,11 @@ pub(super) struct Generation {
     pub(super) local: Credentials,
     pub(super) local_key: IntegrityKey,
     pub(super) remote: Option<Remote>,
+    pub(super) told: Told,
     pub(super) candidates: Candidates,
     pub(super) checks: Checks,
-    /// The username fragment of the peer that has authenticated itself in it.
-    pub(super) heard: Option<String>,
+    /// The username fragment of the peer's that it was made for; `None` if it began with us.
+    pub(super) answers: Option<String>,
 }
 
 impl Generation {
@@ -35,9 +37,10 @@ impl Generation {
             local_key: IntegrityKey::short_term(local.password()),
             local,
             remote: None,
+            told: Told::default(),
             candidates: Candidates::default(),
             checks: Checks::new(config, components),
-            heard: None,
+            answers: None,
         }
     }
 
@@ -54,15 +57,17 @@ impl Generation {
             local_key: IntegrityKey::short_term(local.password()),
             local,
             remote: None,
+            told: Told::default(),
             candidates: self.candidates.successor(),
             checks: self.checks.successor(PairId::first_of(number), components),
-            heard: None,
+            answers: None,
         }
     }
 
     /// Forgets the peer of this generation: it has told us of other credentials before it ever used these.
     pub(super) fn forget_remote(&mut self, components: &[ComponentId]) {
         self.remote = None;
+        self.told = Told::default();
         self.candidates.clear_remotes();
         self.checks = self.checks.successor(self.checks.next_pair(), components);
     }
@@ -71,25 +76,6 @@ impl Generation {
     /// peer's half, too, so that two generations that were never meant for each other do not connect.
     pub(super) fn is_addressed_by(&self, (ours, theirs): (&str, &str)) -> bool {
         ours == self.local.ufrag() && self.remote.as_ref().is_none_or(|r| r.credentials.ufrag() == theirs)
-    }
-
-    /// The peer has authenticated itself with a request.
-    pub(super) fn on_heard(&mut self, theirs: &str) {
-        if self.heard.is_none() {
-            self.heard = Some(theirs.into());
-        }
-    }
-
-    /// The peer has authenticated itself with an answer.
-    pub(super) fn on_answered(&mut self) {
-        if self.heard.is_none() {
-            self.heard = self.remote.as_ref().map(|r| r.credentials.ufrag().into());
-        }
-    }
-
-    /// Whether the peer that was heard in it uses other credentials than these.
-    pub(super) fn is_spoken_for(&self, credentials: &Credentials) -> bool {
-        self.heard.as_ref().is_some_and(|heard| heard != credentials.ufrag())
     }
 
     /// A candidate of ours as the peer is told of it (RFC 8840 §4.1: `ufrag`).

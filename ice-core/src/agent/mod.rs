@@ -1,12 +1,15 @@
 //! One peer, complete by itself. The agent owns the rooms below (gathering, checks, paths), gives each what the others
 //! have found, and turns their intents into bytes. It decides when to give up and says why; all else is decided below.
 
+mod account;
 mod answer;
 mod compose;
 mod config;
+mod description;
 mod diagnosis;
 mod explain;
 mod generation;
+mod lite;
 mod output;
 mod poll;
 mod preference;
@@ -14,6 +17,9 @@ mod receive;
 mod report;
 mod restart;
 mod roaming;
+mod stats;
+#[cfg(feature = "serde")]
+mod stats_json;
 mod streams;
 #[cfg(test)]
 mod tests;
@@ -33,7 +39,7 @@ use crate::candidate::{
 use crate::check::{self, CheckConfig, Checks, Nomination, Role};
 use crate::description::Credentials;
 use crate::gather::{Gatherer, Socket, SocketError};
-use crate::path::{Flow, Outlet, Paths};
+use crate::path::{Flow, Gate, Outlet, Paths};
 use crate::trace::{CheckFailure, Observer, TraceEvent, Tracer};
 use crate::wire::{IntegrityKey, is_stun};
 use answer::Answers;
@@ -44,11 +50,15 @@ use watch::Watch;
 
 pub use answer::MAX_PENDING_ANSWERS;
 pub use config::{AgentConfig, ConfigError, MAX_COMPONENTS};
+pub use description::{Taken, Untaken};
 pub use diagnosis::{Cause, MappingKnowledge};
 pub use generation::MAX_OLD_GENERATIONS;
 pub use output::{Datagram, Event, MAX_TRANSMIT, Output, Path, Received, RemoteError, SendError, Transmit};
 pub use report::{PairReport, Report};
 pub use restart::RestartError;
+pub use stats::{
+    CandidateId, CandidatePairStats, CandidateStats, IceTransportState, NotSent, Stats, TransportStats,
+};
 pub use streams::ComponentError;
 
 /// An ICE agent for one peer.
@@ -129,7 +139,9 @@ impl Agent {
             nomination: config.nomination,
             reach: config.reach,
             ta: config.ta,
+            lite: config.lite,
         };
+        let gate = if config.lite { Gate::ValidList } else { Gate::Consent };
         Ok(Self {
             generations: Generations::new(Generation::first(credentials, checks, &components)),
             now: Instant::ZERO,
@@ -137,7 +149,7 @@ impl Agent {
             random,
             tracer: Tracer::default(),
             gatherer: Gatherer::default(),
-            paths: Paths::new(&components),
+            paths: Paths::new(gate, &components),
             answers: Answers::default(),
             events: VecDeque::new(),
             watch: Watch::new(config.deadline),
@@ -184,6 +196,7 @@ impl Agent {
         if !self.components.contains(&socket.for_component()) {
             return Err(SocketError::UnknownComponent(socket.for_component()));
         }
+        self.admits_as_lite(&socket)?;
         self.gatherer.socket_up(socket)
     }
 
@@ -202,6 +215,9 @@ impl Agent {
         self.advance(now);
         if self.life != Life::Running {
             return Err(SocketError::Ended);
+        }
+        if self.generations.current.checks.is_lite() {
+            return Err(SocketError::HostOnly);
         }
         self.gather();
         if let Some(id) = self.gatherer.add_server_reflexive(
@@ -231,27 +247,27 @@ impl Agent {
         if self.generations.iter().any(|g| g.local == credentials) {
             return Err(RemoteError::OurOwnCredentials);
         }
-        let current = &mut self.generations.current;
-        match &current.remote {
+        match &self.generations.current.remote {
             Some(known) if known.credentials == credentials => return Ok(()),
             _ if self.generations.old.iter().any(|g| g.has_remote(&credentials)) => {
                 return Err(RemoteError::OtherGeneration);
             }
-            Some(_) if current.is_spoken_for(&credentials) => return Err(RemoteError::CredentialsChanged),
-            Some(_) => current.forget_remote(&self.components),
+            Some(_) => return Err(RemoteError::CredentialsChanged),
             None => {}
         }
-        let key = IntegrityKey::short_term(credentials.password());
-        current.remote = Some(Remote { credentials, key });
-        self.watch.on_remote_credentials(self.now);
-        let ufrag = self.remote_credentials().map(|c| alloc::string::String::from(c.ufrag()));
-        for (stream, candidate) in core::mem::take(&mut self.early) {
-            // One of other credentials is of no use, and nobody is there to be told.
-            if candidate.extensions.ufrag() == ufrag.as_deref() {
-                let _ = self.add_stream_candidate(now, stream, &candidate);
-            }
-        }
+        self.take_credentials(credentials);
         Ok(())
+    }
+
+    /// The peer of the current generation is known.
+    fn take_credentials(&mut self, credentials: Credentials) {
+        let key = IntegrityKey::short_term(credentials.password());
+        self.generations.current.remote = Some(Remote { credentials, key });
+        self.watch.on_remote_credentials(self.now);
+        for (stream, candidate) in core::mem::take(&mut self.early) {
+            // Those of credentials that are still to come wait on. Nobody is there to be told of what is wrong with one.
+            let _ = self.add_stream_candidate(self.now, stream, &candidate);
+        }
     }
 
     /// A candidate that the peer has signalled, in any order, before or after its credentials (RFC 8838 §11).
@@ -369,8 +385,14 @@ impl Agent {
             return Err(SendError::LooksLikeStun);
         }
         match self.paths.outlet(self.now, component) {
-            Some(Outlet::Open(flow)) => Ok(Transmit::new(flow.tuple.socket, flow.tuple.remote, payload)),
-            Some(Outlet::NoConsent) => Err(SendError::NoConsent),
+            Some(Outlet::Open(flow)) => {
+                self.paths.on_sent(self.now, component, flow.pair, payload.len());
+                Ok(Transmit::new(flow.tuple.socket, flow.tuple.remote, payload))
+            }
+            Some(Outlet::NoConsent) => {
+                self.count_refused(component, payload.len());
+                Err(SendError::NoConsent)
+            }
             Some(Outlet::Closed) => Err(SendError::NoPath),
             None => Err(SendError::UnknownComponent(component)),
         }
@@ -475,6 +497,8 @@ impl Agent {
         let component = self.components.first().copied().unwrap_or_default();
         Evidence {
             role: self.generations.current.checks.role(),
+            lite: self.generations.current.checks.is_lite()
+                && !self.generations.current.checks.are_both_lite(),
             local_candidates: self.generations.current.candidates.locals().len(),
             has_remote_credentials: self.generations.current.remote.is_some(),
             remote_candidates: self.generations.current.candidates.remotes().len() + self.early.len(),

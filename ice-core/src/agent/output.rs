@@ -1,5 +1,6 @@
 //! What goes into an agent and what comes out of it.
 
+use alloc::string::String;
 use core::fmt;
 use core::net::SocketAddr;
 use core::time::Duration;
@@ -127,8 +128,14 @@ pub enum Event {
     RestartNeeded(Cause),
     /// These credentials of ours are in force from now on (RFC 8445 §9). Signal them, unless that was done when the restart
     /// was prepared.
-    Restarted(Credentials),
-    /// A role conflict was repaired on our side.
+    Restarted {
+        /// Ours.
+        credentials: Credentials,
+        /// The username fragment of the peer's that they were made for: tell the peer, for its
+        /// [`accept_credentials`](super::Agent::accept_credentials). `None` if the restart began with us.
+        answers: Option<String>,
+    },
+    /// A role conflict was repaired on our side, or the peer's being lite decides (RFC 8445 §6.1.1).
     RoleSwitched(Role),
     /// There is no path and the agent has given up. Nothing more will come.
     Failed(Report),
@@ -216,6 +223,14 @@ pub enum RemoteError {
     UnresolvedName,
     /// Nothing can be sent there: unspecified, multicast, or port 0.
     NotATransportAddress(SocketAddr),
+    /// The description has no credentials for any stream that we have.
+    NoCredentials,
+    /// The description has several credentials: it takes an agent for each.
+    SeveralCredentials,
+    /// Options, pacing or lite differ from what the peer has told before, and it has not restarted (RFC 8839 §4.4.1.1.1).
+    ChangedWithoutRestart,
+    /// There is no such pair, or not both sides are lite.
+    NoSuchPair,
     /// The agent has as many remote candidates as it takes (`MAX_REMOTE_CANDIDATES`).
     TooMany,
     /// The agent is closed or has failed.
@@ -234,6 +249,12 @@ impl fmt::Display for RemoteError {
             Self::UnsupportedTransport => "the candidate's transport is not supported",
             Self::UnresolvedName => "the candidate's address is a name",
             Self::NotATransportAddress(address) => return write!(f, "nothing can be sent to {address}"),
+            Self::NoCredentials => "the description has no credentials",
+            Self::SeveralCredentials => "the description has several credentials",
+            Self::ChangedWithoutRestart => {
+                "options, pacing or lite have changed without a restart (RFC 8839 section 4.4.1.1.1)"
+            }
+            Self::NoSuchPair => "there is no such pair of a lite agent and a lite peer",
             Self::TooMany => "the agent takes no more remote candidates",
             Self::Ended => "the agent has ended",
         })

@@ -35,6 +35,7 @@ impl Agent {
     fn next_datagram(&mut self, scratch: &mut [u8; MAX_TRANSMIT]) -> Option<(Tuple, usize)> {
         while let Some(answer) = self.answers.pop() {
             if let Some(length) = self.write_answer(&answer, scratch) {
+                self.count_answer(&answer);
                 return Some((answer.tuple, length));
             }
         }
@@ -55,6 +56,7 @@ impl Agent {
     /// Lets time pass in every room.
     fn on_time(&mut self) {
         self.gather();
+        self.settle_lite();
         let (checks, mut cx) = self.checks_and_context();
         checks.on_time(&mut cx);
         self.paths.on_time(self.now, &mut self.tracer);
@@ -73,6 +75,7 @@ impl Agent {
         }
         let claim = self.generations.current.checks.claim();
         let due = self.paths.poll_request(self.now, claim, &mut self.random, &mut self.tracer)?;
+        self.count_consent_request(due.pair);
         let generation = self.generations.of(due.pair)?;
         let local = generation.checks.pair(due.pair).and_then(|p| generation.candidates.local(p.local))?;
         Some(BindingRequest {
@@ -99,11 +102,13 @@ impl Agent {
     /// Takes the news from one room to the other and to the application, until there is none.
     pub(super) fn absorb(&mut self) {
         loop {
-            if let Some(effect) = self.generations.poll_effect() {
-                self.on_check_effect(effect);
-            } else if let Some(effect) = self.paths.poll_effect() {
+            // What has come of the last news first: a path is told as usable before it is told as selected.
+            if let Some(effect) = self.paths.poll_effect() {
                 self.on_path_effect(effect);
+            } else if let Some(effect) = self.generations.poll_effect() {
+                self.on_check_effect(effect);
             } else {
+                self.paths.on_settled();
                 return;
             }
         }

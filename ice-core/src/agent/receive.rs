@@ -20,7 +20,10 @@ impl Agent {
         let tuple = Tuple { socket, remote };
         if !is_stun(bytes) {
             return match self.paths.source(tuple).filter(|_| self.life == Life::Running) {
-                Some((component, path)) => Received::Data { component, path, payload: bytes },
+                Some((component, path)) => {
+                    self.count_received(tuple, component, path, bytes.len());
+                    Received::Data { component, path, payload: bytes }
+                }
                 None => Received::Unclaimed(bytes),
             };
         }
@@ -83,6 +86,19 @@ impl Agent {
             }
             return Err(reason);
         }
+        let outcome = self.on_authenticated(generation, socket, tuple, message);
+        self.count_request(generation, tuple);
+        outcome
+    }
+
+    fn on_authenticated(
+        &mut self,
+        generation: u16,
+        socket: Socket,
+        tuple: Tuple,
+        message: &Message<'_>,
+    ) -> Result<(), DropReason> {
+        let answer = |kind| Answer { tuple, id: message.transaction_id(), generation, kind };
         let unknown = message.unknown_required();
         if !unknown.is_empty() {
             self.answers.push(answer(AnswerKind::UnknownAttributes(unknown)));
@@ -120,7 +136,6 @@ impl Agent {
         }
         let Self { generations, random, tracer, .. } = self;
         let Some(generation) = generations.get_mut(number) else { return Err(DropReason::WrongUsername) };
-        generation.on_heard(message.username_halves().unwrap_or_default().1);
         // RFC 8445 §7.3.1.4: the local candidate is the one that is its own base.
         let local = generation.candidates.find_local(component, base).ok_or(DropReason::UnknownSocket)?.id;
         let request = Request {
@@ -181,9 +196,6 @@ impl Agent {
             return Err(DropReason::UnknownAttributes);
         }
         let error = message.error_code().map(ErrorCode::code);
-        if of_check {
-            self.generations.current.on_answered();
-        }
         match (message.class(), error) {
             (Class::Success, _) => self.on_success(tuple, message, of_check),
             (_, Some(code)) => {
@@ -199,8 +211,11 @@ impl Agent {
     fn on_success(&mut self, tuple: Tuple, message: &Message<'_>, of_check: bool) -> Result<(), DropReason> {
         let id = message.transaction_id();
         if !of_check {
+            let pair = self.paths.awaits(id);
             let granted = self.paths.on_response(self.now, id, tuple, &mut self.tracer);
-            return granted.map(|_| ()).ok_or(DropReason::UnknownTransaction);
+            let (pair, rtt) = pair.zip(granted).ok_or(DropReason::UnknownTransaction)?;
+            self.count_consent_response(pair, rtt);
+            return Ok(());
         }
         let mapped = message.xor_mapped_address().ok_or(DropReason::NoMappedAddress)?;
         let (checks, mut cx) = self.checks_and_context();

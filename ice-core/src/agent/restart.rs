@@ -2,6 +2,7 @@
 
 use core::fmt;
 
+use super::generation::{Generation, Generations};
 use super::{Agent, Event, Life, RemoteError};
 use crate::base::Instant;
 use crate::candidate::Candidates;
@@ -45,7 +46,8 @@ impl Agent {
         self.paths.on_restarted(self.generations.current.number);
         self.watch.on_restarted(self.now);
         self.last_loss = None;
-        self.events.push_back(Event::Restarted(self.generations.current.local.clone()));
+        let Generation { local, answers, .. } = &self.generations.current;
+        self.events.push_back(Event::Restarted { credentials: local.clone(), answers: answers.clone() });
         Ok(())
     }
 
@@ -69,29 +71,45 @@ impl Agent {
         Ok(credentials)
     }
 
-    /// The peer has signalled credentials, and signalling cannot tell whether they start something or answer something:
-    /// restarts if they are new and we have not done so ourselves. `true` if our own have changed by it and are to be
-    /// signalled. It makes restarts from both sides at once, and several in a row, end well.
+    /// The peer has signalled credentials: its first ones, or those of a restart. `answers` is what came with them, from its
+    /// [`Event::Restarted`]: which username fragment of ours they were made for, if any. We restart if need be; our own credentials
+    /// are then to be signalled, as [`Event::Restarted`] says. With this, restarts from both sides at once, and several in a row, end
+    /// well, without offers and answers.
     ///
     /// # Errors
-    /// If they are our own, or those of an old generation.
+    /// If they are our own, or belong to a generation that is over.
     pub fn accept_credentials(
         &mut self,
         now: Instant,
         credentials: Credentials,
-    ) -> Result<bool, RemoteError> {
+        answers: Option<&str>,
+    ) -> Result<(), RemoteError> {
         self.advance(now);
-        if self.generations.staged.is_some() && !self.is_known(&credentials) {
-            self.apply_restart(now).map_err(|_| RemoteError::Ended)?;
-            return self.set_remote_credentials(now, credentials).map(|()| false);
+        let ended = |_| RemoteError::Ended;
+        let is = |generation: &Generation| Some(generation.local.ufrag()) == answers;
+        if self.is_known(&credentials) || self.generations.iter().any(|g| g.local == credentials) {
+            // Said again, or too late.
+            return self.set_remote_credentials(now, credentials);
         }
-        match self.set_remote_credentials(now, credentials.clone()) {
-            Err(RemoteError::CredentialsChanged) => {
-                self.restart(now).map_err(|_| RemoteError::Ended)?;
-                self.set_remote_credentials(now, credentials).map(|()| true)
+        let Generations { current, staged, .. } = &mut self.generations;
+        if staged.as_ref().is_some_and(|staged| answers.is_none() || is(staged)) {
+            // The answer to our offer, or an offer that meets it half way.
+            self.apply_restart(now).map_err(ended)?;
+        } else if is(current) {
+            // The answer to our restart. There may have been other credentials before, which met it half way.
+            if current.remote.is_some() {
+                current.forget_remote(&self.components);
             }
-            other => other.map(|()| false),
+        } else if answers.is_some() {
+            return Err(RemoteError::OtherGeneration);
+        } else if current.remote.is_some() {
+            self.prepare_restart(now).map_err(ended)?;
+            if let Some(staged) = &mut self.generations.staged {
+                staged.answers = Some(credentials.ufrag().into());
+            }
+            self.apply_restart(now).map_err(ended)?;
         }
+        self.set_remote_credentials(now, credentials)
     }
 
     /// Whether the peer had these in a generation that we remember.

@@ -2,6 +2,7 @@
 
 use core::time::Duration;
 
+use super::counters::Counters;
 use super::reserve::Turn;
 use super::role::Role;
 use crate::base::{ComponentId, Instant, PairId, Tuple};
@@ -96,6 +97,8 @@ pub(crate) struct PairStats {
     pub(crate) responses_received: u32,
     pub(crate) requests_received: u32,
     pub(crate) first_received: Option<Instant>,
+    pub(crate) counters: Counters,
+    pub(crate) last_received: Option<Instant>,
 }
 
 impl Pair {

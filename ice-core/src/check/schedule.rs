@@ -23,11 +23,16 @@ impl Checks {
         while let Some(late) = self.set.first(|p| is_over(p, cx.now)) {
             self.fail(cx, late, CheckFailure::Timeout);
         }
-        self.consider_nominations(cx);
+        if self.lite.checks() {
+            self.consider_nominations(cx);
+        }
     }
 
     /// The next request to send at this moment, if any. The peer's credentials must be known.
     pub(crate) fn poll_request(&mut self, cx: &mut Context<'_>) -> Option<BindingRequest> {
+        if !self.lite.checks() {
+            return None;
+        }
         self.settle_initial_states(cx);
         // A new check replaces the retransmission that is due at the same moment for the same pair.
         if cx.now >= self.next_slot
@@ -47,6 +52,9 @@ impl Checks {
 
     /// When [`Self::on_time`] or [`Self::poll_request`] will have something to do.
     pub(crate) fn next_deadline(&self, now: Instant) -> Option<Instant> {
+        if !self.lite.checks() {
+            return None;
+        }
         let overdue = self.set.iter().filter_map(|p| match p.state {
             PairState::InProgress { since } => Some(since + PATIENCE),
             _ => None,
@@ -268,7 +276,7 @@ impl Checks {
         self.transactions.cancel(|t| t.pair == id);
         let transaction = crate::wire::TransactionId(cx.random.transaction_id());
         self.transactions.start(cx.now, transaction, purpose);
-        self.next_slot = cx.now + self.ta;
+        self.next_slot = cx.now + self.pacing.ta();
         self.progress = Progress::Started;
         self.request(cx, transaction, purpose, 1)
     }
@@ -285,6 +293,9 @@ impl Checks {
         let local = cx.candidates.local(pair.local)?;
         pair.stats.requests_sent = pair.stats.requests_sent.saturating_add(1);
         pair.stats.last_request = Some(cx.now);
+        if attempt == 1 {
+            pair.stats.counters.on_check_sent();
+        }
         self.tally.requests_sent = self.tally.requests_sent.saturating_add(1);
         cx.tracer.emit(
             cx.now,

@@ -68,6 +68,10 @@ pub enum SocketError {
     FamilyMismatch(SocketAddr),
     /// The agent has as many candidates as it takes (`MAX_LOCAL_CANDIDATES`).
     TooMany,
+    /// The agent is lite, and has host candidates only (RFC 8445 §5.2).
+    HostOnly,
+    /// The agent is lite, and has a candidate on this IP address for the component (RFC 8445 §5.2).
+    SecondOnAddress(SocketAddr),
     /// The agent is closed or has failed.
     Ended,
 }
@@ -86,6 +90,10 @@ impl fmt::Display for SocketError {
                 write!(f, "{address} is of another address family than its socket")
             }
             Self::TooMany => f.write_str("the agent takes no more local candidates"),
+            Self::HostOnly => f.write_str("a lite agent has host candidates only (RFC 8445 section 5.2)"),
+            Self::SecondOnAddress(address) => {
+                write!(f, "a lite agent has one candidate on {} (RFC 8445 section 5.2)", address.ip())
+            }
             Self::Ended => f.write_str("the agent has ended"),
         }
     }
@@ -124,6 +132,12 @@ impl Gatherer {
 
     pub(crate) fn socket(&self, id: SocketId) -> Option<&Socket> {
         self.sockets.iter().find(|s| s.id == id)
+    }
+
+    /// Whether a component has a socket on this IP address.
+    pub(crate) fn has_address(&self, component: ComponentId, ip: IpAddr) -> bool {
+        let mut known = self.sockets.iter().chain(&self.fresh);
+        known.any(|s| (s.component, s.local.ip()) == (component, ip))
     }
 
     /// The component is not used any more: its sockets are forgotten. Their owner closes them.

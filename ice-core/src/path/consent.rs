@@ -64,12 +64,31 @@ impl Consent {
         }
     }
 
+    /// Of a lite agent, which asks for none and needs none (RFC 7675 §1).
+    pub(crate) fn not_asked() -> Self {
+        let never = Instant::MAX;
+        Self {
+            granted_until: never,
+            gives_up_at: never,
+            next_check: never,
+            outstanding: SmallVec::new(),
+            unanswered: 0,
+            rtt: None,
+            loss_per_mille: 0,
+        }
+    }
+
     pub(crate) fn is_granted(&self, now: Instant) -> bool {
         now < self.granted_until
     }
 
     pub(crate) fn is_over(&self, now: Instant) -> bool {
         now >= self.gives_up_at
+    }
+
+    /// Whether so many requests went unanswered that the path is called degraded.
+    pub(crate) fn is_degraded(&self) -> bool {
+        self.unanswered >= DEGRADED_AFTER
     }
 
     /// The flow is to be used from `now` on. If consent has lapsed meanwhile it is asked for again at once
@@ -114,10 +133,6 @@ impl Consent {
             (true, false) => Some(HealthChange::Recovered),
             _ => None,
         }
-    }
-
-    pub(crate) fn is_degraded(&self) -> bool {
-        self.unanswered >= DEGRADED_AFTER
     }
 
     pub(crate) fn rtt(&self) -> Option<Duration> {

@@ -3,8 +3,10 @@
 //! The agent tells it what the checks have found. It knows nothing of how a pair became valid.
 
 mod consent;
+mod lite;
 #[cfg(test)]
 mod tests;
+mod traffic;
 
 use alloc::collections::VecDeque;
 use core::time::Duration;
@@ -15,8 +17,12 @@ use crate::base::{ComponentId, Instant, PairId, Random, SocketId, Tuple};
 use crate::trace::{TraceEvent, Tracer};
 use crate::wire::{RoleClaim, TransactionId};
 use consent::{Consent, HealthChange};
+use traffic::Traffic;
 
 pub(crate) use consent::CONSENT_LIFETIME;
+pub(crate) use lite::Gate;
+#[cfg(test)]
+pub(crate) use traffic::MAX_COUNTED;
 
 /// A flow that a check has proven.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -93,6 +99,7 @@ pub(crate) struct Paths {
     generation: u16,
     /// Whether flows are kept alive to change to.
     standby: bool,
+    gate: Gate,
     components: SmallVec<[ComponentPaths; 1]>,
     inbound: VecDeque<(Tuple, ComponentId)>,
     effects: VecDeque<Effect>,
@@ -103,6 +110,7 @@ struct ComponentPaths {
     component: ComponentId,
     flows: SmallVec<[Kept; 2]>,
     choice: Choice,
+    traffic: Traffic,
 }
 
 /// How a flow does.
@@ -132,13 +140,19 @@ enum Choice {
 }
 
 impl Paths {
-    pub(crate) fn new(components: &[ComponentId]) -> Self {
+    pub(crate) fn new(gate: Gate, components: &[ComponentId]) -> Self {
         Self {
             generation: 0,
             standby: false,
+            gate,
             components: components
                 .iter()
-                .map(|&component| ComponentPaths { component, flows: SmallVec::new(), choice: Choice::Best })
+                .map(|&component| ComponentPaths {
+                    component,
+                    flows: SmallVec::new(),
+                    choice: Choice::Best,
+                    traffic: Traffic::default(),
+                })
                 .collect(),
             inbound: VecDeque::new(),
             effects: VecDeque::with_capacity(8),
@@ -151,6 +165,9 @@ impl Paths {
 
     /// A check of this flow was answered at `now`.
     pub(crate) fn on_valid(&mut self, now: Instant, flow: Flow, random: &mut Random) {
+        if self.gate == Gate::ValidList {
+            return self.on_listed(flow);
+        }
         let Some(of) = self.components.iter_mut().find(|c| c.component == flow.component) else { return };
         let had_path = of.carrier(now).is_some();
         let chosen = of.chosen().map(|f| f.pair);
@@ -277,12 +294,17 @@ impl Paths {
 
     /// The component is not used any more.
     pub(crate) fn remove_component(&mut self, component: ComponentId) {
+        let was_open = self.is_open(component.stream);
         self.components.retain(|c| c.component != component);
         self.inbound.retain(|(_, of)| *of != component);
+        self.tell_opened(component.stream, was_open);
     }
 
     /// The checks take a valid pair back.
     pub(crate) fn on_invalid(&mut self, now: Instant, pair: PairId) {
+        if self.gate == Gate::ValidList {
+            return self.on_unlisted(pair);
+        }
         self.lose(now, pair, Loss::Withdrawn);
     }
 
@@ -310,7 +332,8 @@ impl Paths {
     pub(crate) fn outlet(&self, now: Instant, component: ComponentId) -> Option<Outlet> {
         let of = self.components.iter().find(|c| c.component == component)?;
         Some(match of.carrier(now) {
-            Some(flow) => Outlet::Open(flow),
+            Some(flow) if self.is_open(component.stream) => Outlet::Open(flow),
+            Some(_) => Outlet::Closed,
             None if of.flows.is_empty() => Outlet::Closed,
             None => Outlet::NoConsent,
         })
@@ -413,7 +436,7 @@ impl Paths {
                 .map(|kept| kept.consent.next_deadline())
                 .min()
         };
-        self.components.iter().filter_map(maintained).min()
+        self.components.iter().filter_map(maintained).min().filter(|at| *at < Instant::MAX)
     }
 
     #[cfg(test)]

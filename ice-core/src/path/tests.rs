@@ -21,7 +21,11 @@ struct Room {
 
 impl Room {
     fn new() -> Self {
-        Self { paths: Paths::new(&[FIRST]), random: Random::new([1; 32]), tracer: Tracer::default() }
+        Self {
+            paths: Paths::new(Gate::Consent, &[FIRST]),
+            random: Random::new([1; 32]),
+            tracer: Tracer::default(),
+        }
     }
 
     fn valid(&mut self, at: u64, number: u32) {

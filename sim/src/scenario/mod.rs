@@ -61,6 +61,8 @@ pub struct World {
     signals: Vec<Signal>,
     traffic: Option<Traffic>,
     traffic_begun: u32,
+    /// Restarts are offered and answered, and not only told.
+    uses_offers: bool,
     /// Steps since time moved on.
     idle: u32,
     timeline: Arc<Mutex<Timeline>>,
@@ -77,6 +79,7 @@ impl World {
             signals: Vec::new(),
             traffic: None,
             traffic_begun: 0,
+            uses_offers: false,
             idle: 0,
             timeline: Arc::default(),
         }
@@ -97,8 +100,8 @@ impl World {
         self.network.set_link(link);
     }
 
-    /// Two peers who want to connect: `alice` controlling, `bob` controlled, unless they say otherwise. Signalling
-    /// between them starts at once and takes no time, unless they say otherwise.
+    /// Two peers who want to connect: `alice` controlling, `bob` controlled, unless they say otherwise. Signalling tells credentials,
+    /// `ice-lite`, `ice-pacing` and candidates; it starts at once and takes no time, unless they say otherwise.
     pub fn pair(&mut self, alice: PeerSpec, bob: PeerSpec) -> [PeerId; 2] {
         let alice = self.add("alice", Role::Controlling, alice);
         let bob = self.add("bob", Role::Controlled, bob);
@@ -106,7 +109,7 @@ impl World {
             if let Some(peer) = self.peers.get_mut(from.0) {
                 peer.other = Some(to);
             }
-            self.signal_credentials(from);
+            self.signal_credentials(from, None);
         }
         [alice, bob]
     }

@@ -28,6 +28,7 @@ pub(super) struct Story {
     pub(super) candidates_delay: Duration,
     pub(super) credentials: Told,
     pub(super) candidates: bool,
+    pub(super) pacing: bool,
 }
 
 /// Which credentials signalling tells as those of a peer.
@@ -53,6 +54,7 @@ pub fn open() -> PeerSpec {
             candidates_delay: Duration::ZERO,
             credentials: Told::Right,
             candidates: true,
+            pacing: true,
         },
     }
 }
@@ -133,6 +135,13 @@ impl PeerSpec {
         self
     }
 
+    /// Its `ice-pacing` is not told.
+    #[must_use]
+    pub fn without_signalled_pacing(mut self) -> Self {
+        self.story.pacing = false;
+        self
+    }
+
     /// Signalling mixes up its password.
     #[must_use]
     pub fn with_wrong_password_signalled(mut self) -> Self {
@@ -158,6 +167,8 @@ pub(super) struct Peer {
     pub(super) events: Vec<(Instant, Event)>,
     pub(super) inbox: Vec<Vec<u8>>,
     pub(super) untaken: Vec<(Instant, RemoteError)>,
+    /// Whether an offer to restart waits for its answer.
+    pub(super) offering: bool,
     /// By `SocketId`; the dead ones come first.
     sockets: Vec<SocketAddr>,
     dead: usize,
@@ -214,6 +225,7 @@ impl Peer {
             events: Vec::new(),
             inbox: Vec::new(),
             untaken: Vec::new(),
+            offering: false,
             sockets,
             dead: spec.dead_addresses * components.len(),
         }

@@ -153,6 +153,9 @@ impl World {
             Event::LocalCandidate { stream, candidate } if told => {
                 self.signal(id, News::Candidate(*stream, candidate.clone()));
             }
+            Event::Restarted { answers, .. } if !self.uses_offers => {
+                self.signal_credentials(id, answers.clone());
+            }
             Event::GatheringDone if told => self.signal(id, News::EndOfCandidates),
             _ => {}
         }

@@ -2,6 +2,8 @@
 
 use core::fmt;
 
+use core::time::Duration;
+
 use floe_core::candidate::CandidateError;
 use floe_core::{Candidate, Credentials, RemoteError};
 
@@ -17,7 +19,13 @@ pub(super) struct Signal {
 }
 
 pub(super) enum News {
-    Credentials(Credentials),
+    Credentials(Credentials, Option<String>),
+    /// What goes for the whole session: `ice-lite` and `ice-pacing`.
+    Session(bool, Option<Duration>),
+    /// To restart, with the credentials of it.
+    Offer(Credentials),
+    /// To the offer, with the answerer's.
+    Answer(Credentials),
     Candidate(u16, Candidate),
     EndOfCandidates,
 }
@@ -48,8 +56,62 @@ impl World {
         &self.peer(peer).untaken
     }
 
+    /// A peer restarts at once (RFC 8445 §9), and signals its new credentials and its candidates again. The other side does the
+    /// same when it hears of it. This is signalling that knows no offers: see
+    /// [`accept_credentials`](floe_core::Agent::accept_credentials).
+    ///
+    /// # Panics
+    /// If its agent has ended.
+    #[expect(clippy::expect_used, reason = "a scenario that is wrong ends")]
+    pub fn restart(&mut self, peer: PeerId) {
+        let now = self.now();
+        self.note(format!("{} restarts", self.peer(peer).name));
+        self.agent(peer).restart(now).expect("an agent that has not ended");
+    }
+
+    /// A peer offers to restart (RFC 8839 §4.4.1.1), unless its last offer still waits. The other side restarts and answers. Of two
+    /// offers that meet, that of the peer that was added first stands, and the other is taken back.
+    ///
+    /// # Panics
+    /// If its agent has ended.
+    #[expect(clippy::expect_used, reason = "a scenario that is wrong ends")]
+    pub fn offer_restart(&mut self, peer: PeerId) {
+        let now = self.now();
+        self.note(format!("{} offers to restart", self.peer(peer).name));
+        self.uses_offers = true;
+        if !core::mem::replace(&mut self.peer_mut(peer).offering, true) {
+            let credentials = self.agent(peer).prepare_restart(now).expect("an agent that has not ended");
+            self.signal(peer, News::Offer(credentials));
+        }
+    }
+
+    fn on_offer(&mut self, to: PeerId, credentials: Credentials) -> Result<(), RemoteError> {
+        let now = self.now();
+        let peer = self.peer_mut(to);
+        if peer.offering {
+            if to.0 == 0 {
+                return Ok(());
+            }
+            peer.offering = false;
+            // It was staged, so it can be taken back.
+            let _ = peer.agent.cancel_restart(now);
+        }
+        let answer = peer.agent.restart(now).map_err(|_| RemoteError::Ended)?;
+        let taken = peer.agent.set_remote_credentials(now, credentials);
+        self.signal(to, News::Answer(answer));
+        taken
+    }
+
+    fn on_answer(&mut self, to: PeerId, credentials: Credentials) -> Result<(), RemoteError> {
+        let now = self.now();
+        let peer = self.peer_mut(to);
+        peer.offering = false;
+        peer.agent.apply_restart(now).map_err(|_| RemoteError::Ended)?;
+        peer.agent.set_remote_credentials(now, credentials)
+    }
+
     /// Tells the other side of a peer's credentials, as its story says.
-    pub(super) fn signal_credentials(&mut self, from: PeerId) {
+    pub(super) fn signal_credentials(&mut self, from: PeerId, answers: Option<String>) {
         let peer = self.peer(from);
         let right = peer.agent.local_credentials();
         let told = match &peer.story.credentials {
@@ -59,7 +121,11 @@ impl World {
             Told::Of(other) => Ok(other.clone()),
         };
         if let Ok(told) = told {
-            self.signal(from, News::Credentials(told));
+            let ours = peer.agent.local_description();
+            let pacing = ours.pacing.filter(|_| peer.story.pacing).map(|ms| Duration::from_millis(ms.into()));
+            let session = News::Session(ours.lite, pacing);
+            self.signal(from, News::Credentials(told, answers));
+            self.signal(from, session);
         }
     }
 
@@ -67,7 +133,9 @@ impl World {
     pub(super) fn signal(&mut self, from: PeerId, news: News) {
         let peer = self.peer(from);
         let delay = match news {
-            News::Credentials(_) => peer.story.credentials_delay,
+            News::Credentials(..) | News::Session(..) | News::Offer(_) | News::Answer(_) => {
+                peer.story.credentials_delay
+            }
             News::Candidate(..) | News::EndOfCandidates => peer.story.candidates_delay,
         };
         let at = self.now() + delay;
@@ -84,9 +152,22 @@ impl World {
             core::mem::take(&mut self.signals).into_iter().partition(|s| s.at <= now);
         self.signals = later;
         for Signal { to, news, .. } in due {
+            let offers = self.uses_offers;
             let peer = self.peer_mut(to);
             let taken = match news {
-                News::Credentials(credentials) => peer.agent.set_remote_credentials(now, credentials),
+                News::Offer(credentials) => self.on_offer(to, credentials),
+                News::Answer(credentials) => self.on_answer(to, credentials),
+                News::Credentials(credentials, _) if offers => {
+                    peer.agent.set_remote_credentials(now, credentials)
+                }
+                // If it restarts by this, it says so by an event.
+                News::Credentials(credentials, answers) => {
+                    peer.agent.accept_credentials(now, credentials, answers.as_deref())
+                }
+                News::Session(lite, pacing) => peer
+                    .agent
+                    .set_remote_lite(now, lite)
+                    .and_then(|()| peer.agent.set_remote_pacing(now, pacing)),
                 News::Candidate(stream, candidate) => {
                     peer.agent.add_stream_candidate(now, stream, &candidate)
                 }
@@ -95,7 +176,7 @@ impl World {
                     Ok(())
                 }
             };
-            peer.untaken.extend(taken.err().map(|error| (now, error)));
+            self.peer_mut(to).untaken.extend(taken.err().map(|error| (now, error)));
         }
         true
     }

@@ -88,6 +88,7 @@ impl fmt::Display for Told<'_> {
             Event::PathLost { path, cause } => write!(f, "lost: {path}, {cause}"),
             Event::Trouble(cause) => write!(f, "trouble: {cause}"),
             Event::RestartNeeded(cause) => write!(f, "restart needed: {cause}"),
+            Event::Restarted { credentials, .. } => write!(f, "restarted as {}", credentials.ufrag()),
             Event::RoleSwitched(role) => write!(f, "now {role}"),
             Event::Failed(report) => write!(f, "failed: {report}"),
             other => write!(f, "{other:?}"),

@@ -8,6 +8,7 @@
 
 mod choosing;
 mod consent;
+mod restart;
 mod roles;
 mod signalling;
 mod swapped;

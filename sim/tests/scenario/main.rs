@@ -6,10 +6,13 @@
     reason = "a test may end with a panic"
 )]
 
+mod agreement;
 mod connect;
 mod failures;
 mod limits;
+mod lite;
 mod nats;
+mod pacing;
 mod roles;
 mod traces;
 mod traffic;

@@ -6,11 +6,13 @@ mod conformance;
 
 mod hostile;
 mod limits;
+mod lite;
 mod nomination;
 mod patience;
 mod puppet;
 mod restart;
 mod roaming;
+mod stats;
 mod streams;
 
 use super::*;

@@ -13,7 +13,7 @@ struct Letter {
 }
 
 enum News {
-    Credentials(Credentials),
+    Credentials(Credentials, Option<String>),
     Candidate(Candidate),
 }
 
@@ -48,7 +48,7 @@ impl Call {
 
     fn tell_credentials(&mut self, side: usize) {
         let credentials = self.bench.agents[side].local_credentials().clone();
-        self.post(1 - side, News::Credentials(credentials));
+        self.post(1 - side, News::Credentials(credentials, None));
     }
 
     fn post(&mut self, to: usize, news: News) {
@@ -78,7 +78,9 @@ impl Call {
                         Event::LocalCandidate { candidate, .. } => {
                             self.post(1 - side, News::Candidate(candidate));
                         }
-                        Event::Restarted(_) => self.tell_credentials(side),
+                        Event::Restarted { credentials, answers } => {
+                            self.post(1 - side, News::Credentials(credentials, answers));
+                        }
                         Event::Failed(report) => panic!("{report}"),
                         _ => {}
                     }
@@ -112,9 +114,9 @@ impl Call {
         for letter in due {
             let agent = &mut self.bench.agents[letter.to];
             match letter.news {
-                News::Credentials(credentials) => {
+                News::Credentials(credentials, answers) => {
                     // Of an old generation, or repeated, is fine; the answer is told by an event.
-                    let _ = agent.accept_credentials(now, credentials);
+                    let _ = agent.accept_credentials(now, credentials, answers.as_deref());
                 }
                 News::Candidate(candidate) => {
                     let _ = agent.add_remote_candidate(now, &candidate);
