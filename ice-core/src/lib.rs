@@ -7,6 +7,8 @@
 //! [`Output::Wait`]. The drivers `floe-tokio` and the like do this with real sockets; `floe-sim` does it in simulated
 //! time, behind simulated NATs.
 //!
+//! The [`manual`] explains it: concepts, policies, defaults, threats.
+//!
 //! Two agents with nothing between them but this loop:
 //!
 //! ```
@@ -101,6 +103,8 @@ pub mod candidate;
 mod check;
 pub mod description;
 mod gather;
+#[cfg(doc)]
+pub mod manual;
 mod path;
 pub mod trace;
 mod transaction;

@@ -147,9 +147,9 @@ impl Generations {
 
     /// Stages a generation, unless one is.
     pub(super) fn stage(&mut self, components: &[ComponentId], random: &mut Random) -> &Generation {
-        let number =
-            self.iter().map(|g| g.number).max().unwrap_or(0).wrapping_add(1) & PairId::LAST_GENERATION;
         let current = &self.current;
+        // Numbers come round again; those of the few generations that are remembered lie just before it.
+        let number = current.number.wrapping_add(1) & PairId::LAST_GENERATION;
         self.staged.get_or_insert_with(|| current.successor(number, components, random))
     }
 

@@ -263,6 +263,10 @@ impl Paths {
     /// selected (RFC 8445 §9).
     pub(crate) fn on_restarted(&mut self, generation: u16) {
         self.generation = generation;
+        // Where the selected flow is gone already, the first valid one carries (RFC 8445 §12.1).
+        for of in self.components.iter_mut().filter(|of| of.chosen().is_none()) {
+            of.choice = Choice::Best;
+        }
     }
 
     /// Takes the priorities of pairs from `priority`, which knows them anew.

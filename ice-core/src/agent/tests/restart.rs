@@ -284,3 +284,16 @@ fn old_generations_are_bounded_and_the_oldest_is_refused() {
     assert_eq!(stage.agent.generations.old.len(), MAX_OLD_GENERATIONS);
     assert_eq!(stage.receive(PEER, &first), Outcome::Dropped(DropReason::WrongUsername));
 }
+
+/// Generations are part of the names of pairs, which have room for 4,096 of them.
+#[test]
+fn generations_that_are_remembered_have_different_numbers_however_many_there_were() {
+    let mut stage = Stage::new(role(Role::Controlled));
+    for _ in 0..5_000 {
+        stage.agent.restart(stage.now).unwrap();
+        stage.agent.prepare_restart(stage.now).unwrap();
+        let mut numbers = stage.agent.generations.numbers();
+        numbers.sort_unstable();
+        assert!(numbers.windows(2).all(|w| w[0] != w[1]), "{numbers:?}");
+    }
+}
