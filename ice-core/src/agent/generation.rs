@@ -26,6 +26,8 @@ pub(super) struct Generation {
     pub(super) checks: Checks,
     /// The username fragment of the peer that has authenticated itself in it.
     pub(super) heard: Option<String>,
+    /// The peer has answered a check of ours, so that it knows that we use these credentials.
+    pub(super) answered: bool,
 }
 
 impl Generation {
@@ -38,6 +40,7 @@ impl Generation {
             candidates: Candidates::default(),
             checks: Checks::new(config, components),
             heard: None,
+            answered: false,
         }
     }
 
@@ -57,6 +60,7 @@ impl Generation {
             candidates: self.candidates.successor(),
             checks: self.checks.successor(PairId::first_of(number), components),
             heard: None,
+            answered: false,
         }
     }
 
@@ -80,11 +84,21 @@ impl Generation {
         }
     }
 
-    /// The peer has authenticated itself with an answer.
+    /// The peer has authenticated itself with an answer, whoever asked before its credentials came: what is valid from here
+    /// on is valid for these.
     pub(super) fn on_answered(&mut self) {
-        if self.heard.is_none() {
-            self.heard = self.remote.as_ref().map(|r| r.credentials.ufrag().into());
+        self.answered = true;
+        let ufrag = self.remote.as_ref().map(|r| r.credentials.ufrag());
+        if self.heard.as_deref() != ufrag {
+            self.heard = ufrag.map(String::from);
         }
+    }
+
+    /// The peer's credentials for the generation after this one, until it tells of others. A peer that has never heard us in
+    /// this one does not restart when it hears of the next: it keeps its own credentials, and signals nothing.
+    pub(super) fn heirloom(&self, heard_in_next: Option<&str>) -> Option<Remote> {
+        let remote = self.remote.as_ref().filter(|_| !self.answered)?;
+        heard_in_next.is_none_or(|heard| heard == remote.credentials.ufrag()).then(|| remote.clone())
     }
 
     /// Whether the peer that was heard in it uses other credentials than these.
@@ -161,13 +175,29 @@ impl Generations {
 
     /// Stages a generation, unless one is.
     pub(super) fn stage(&mut self, components: &[ComponentId], random: &mut Random) -> &Generation {
-        let number =
-            self.iter().map(|g| g.number).max().unwrap_or(0).wrapping_add(1) & PairId::LAST_GENERATION;
         let current = &self.current;
+        // After the last number the first ones come again, and some of them may still be in use.
+        let following = |n: u16| n.wrapping_add(1) & PairId::LAST_GENERATION;
+        let mut number = following(current.number);
+        while self.old.iter().any(|g| g.number == number) {
+            number = following(number);
+        }
         self.staged.get_or_insert_with(|| current.successor(number, components, random))
     }
 
-    /// The staged generation takes over; whether there was one.
+    /// Which old generation has to go before another one can become old: the oldest of those that lend no path, or the
+    /// oldest.
+    pub(super) fn surplus(&self, lends: impl Fn(u16) -> bool) -> Option<u16> {
+        let numbers = || self.old.iter().rev().map(|g| g.number);
+        let is_full = self.old.len() >= MAX_OLD_GENERATIONS;
+        numbers().find(|n| !lends(*n)).or_else(|| numbers().next()).filter(|_| is_full)
+    }
+
+    pub(super) fn forget(&mut self, number: u16) {
+        self.old.retain(|g| g.number != number);
+    }
+
+    /// The staged generation takes over; whether there was one. Call [`Self::surplus`] before.
     pub(super) fn apply(&mut self) -> bool {
         let Some(mut next) = self.staged.take() else { return false };
         // The role may have changed since it was staged.

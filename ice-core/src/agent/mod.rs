@@ -84,6 +84,7 @@ pub struct Agent {
 }
 
 /// The peer's credentials, ready for use.
+#[derive(Clone)]
 struct Remote {
     credentials: Credentials,
     key: IntegrityKey,
@@ -239,6 +240,8 @@ impl Agent {
             }
             Some(_) if current.is_spoken_for(&credentials) => return Err(RemoteError::CredentialsChanged),
             Some(_) => current.forget_remote(&self.components),
+            // It was heard before its signalling, and these are from the time before.
+            None if current.is_spoken_for(&credentials) => return Err(RemoteError::OtherGeneration),
             None => {}
         }
         let key = IntegrityKey::short_term(credentials.password());
@@ -246,9 +249,11 @@ impl Agent {
         self.watch.on_remote_credentials(self.now);
         let ufrag = self.remote_credentials().map(|c| alloc::string::String::from(c.ufrag()));
         for (stream, candidate) in core::mem::take(&mut self.early) {
-            // One of other credentials is of no use, and nobody is there to be told.
+            // One of other credentials waits on: they may come yet. If this one is of no use, nobody is there to be told.
             if candidate.extensions.ufrag() == ufrag.as_deref() {
                 let _ = self.add_stream_candidate(now, stream, &candidate);
+            } else {
+                self.early.push((stream, candidate));
             }
         }
         Ok(())
@@ -472,7 +477,11 @@ impl Agent {
 
     fn evidence(&self) -> Evidence {
         let tally = self.generations.current.checks.tally();
-        let component = self.components.first().copied().unwrap_or_default();
+        // The one that fares worst: without a path, or else without an agreement.
+        let all = || self.components.iter().copied();
+        let is_open = |c: &ComponentId| !self.generations.current.checks.is_concluded(*c);
+        let component = all().find(|&c| self.path(c).is_none()).or_else(|| all().find(is_open));
+        let component = component.or(all().next()).unwrap_or_default();
         Evidence {
             role: self.generations.current.checks.role(),
             local_candidates: self.generations.current.candidates.locals().len(),

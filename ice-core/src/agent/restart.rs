@@ -2,9 +2,10 @@
 
 use core::fmt;
 
+use super::generation::Generations;
 use super::{Agent, Event, Life, RemoteError};
 use crate::base::Instant;
-use crate::candidate::Candidates;
+use crate::candidate::{AddedRemote, Candidates, NewRemote, Origin};
 use crate::description::Credentials;
 
 impl Agent {
@@ -25,6 +26,7 @@ impl Agent {
         }
         let staged = self.generations.stage(&self.components, &mut self.random);
         let (number, local) = (staged.number, staged.local.clone());
+        self.leave_out_lost_sockets(number);
         self.announce_again(number);
         Ok(local)
     }
@@ -39,12 +41,17 @@ impl Agent {
         if self.life != Life::Running {
             return Err(RestartError::Ended);
         }
+        if self.generations.staged.is_none() {
+            return Err(RestartError::NotPrepared);
+        }
+        self.forget_surplus();
         if !self.generations.apply() {
             return Err(RestartError::NotPrepared);
         }
         self.paths.on_restarted(self.generations.current.number);
         self.watch.on_restarted(self.now);
         self.last_loss = None;
+        self.inherit_remote();
         self.events.push_back(Event::Restarted(self.generations.current.local.clone()));
         Ok(())
     }
@@ -94,9 +101,56 @@ impl Agent {
         }
     }
 
+    /// Makes room for one more old generation. If even the one that goes lends a path, that is told while it is known.
+    fn forget_surplus(&mut self) {
+        let paths = &self.paths;
+        let Some(number) = self.generations.surplus(|n| paths.lends(n)) else { return };
+        self.paths.remove(self.now, |flow| flow.pair.generation() == number);
+        self.absorb();
+        self.generations.forget(number);
+    }
+
+    /// The peer may not know that it, too, is to restart: see `Generation::heirloom`.
+    fn inherit_remote(&mut self) {
+        let Generations { current, old, .. } = &mut self.generations;
+        let (None, Some(before)) = (&current.remote, old.front()) else { return };
+        let Some(remote) = before.heirloom(current.heard.as_deref()) else { return };
+        current.remote = Some(remote);
+        let signalled = before.candidates.remotes().iter().filter(|r| r.origin == Origin::Signalled);
+        let candidates: alloc::vec::Vec<NewRemote> = signalled
+            .map(|r| NewRemote {
+                component: r.component,
+                address: r.address,
+                kind: r.kind,
+                priority: r.priority,
+                foundation: r.foundation,
+            })
+            .collect();
+        self.watch.on_remote_credentials(self.now);
+        for candidate in candidates {
+            let added = self.generations.current.candidates.add_remote(candidate);
+            let (checks, mut cx) = self.checks_and_context();
+            match added {
+                AddedRemote::New(id) => checks.on_remote_candidate(&mut cx, id),
+                AddedRemote::Upgraded(id) => checks.on_remote_upgraded(&mut cx, id),
+                AddedRemote::Known(_) | AddedRemote::Full => {}
+            }
+        }
+    }
+
     /// Whether the peer had these in a generation that we remember.
     pub(super) fn is_known(&self, credentials: &Credentials) -> bool {
         self.generations.iter().any(|g| g.has_remote(credentials))
+    }
+
+    /// The restart may come from the loss of a socket, whose candidates are still there at that moment.
+    fn leave_out_lost_sockets(&mut self, number: u16) {
+        let Some(generation) = self.generations.get_mut(number) else { return };
+        let locals = generation.candidates.locals().iter();
+        let lost = locals.filter(|l| self.gatherer.socket(l.socket).is_none()).map(|l| l.id);
+        for id in lost.collect::<alloc::vec::Vec<_>>() {
+            generation.candidates.remove_local(id);
+        }
     }
 
     /// Tells the candidates of a generation, which are those of the one before under other credentials.
