@@ -148,12 +148,28 @@ impl Generations {
     /// Stages a generation, unless one is.
     pub(super) fn stage(&mut self, components: &[ComponentId], random: &mut Random) -> &Generation {
         let current = &self.current;
-        // Numbers come round again; those of the few generations that are remembered lie just before it.
-        let number = current.number.wrapping_add(1) & PairId::LAST_GENERATION;
+        // After the last number the first ones come again, and some of them may still be in use.
+        let following = |n: u16| n.wrapping_add(1) & PairId::LAST_GENERATION;
+        let mut number = following(current.number);
+        while self.old.iter().any(|g| g.number == number) {
+            number = following(number);
+        }
         self.staged.get_or_insert_with(|| current.successor(number, components, random))
     }
 
-    /// The staged generation takes over; whether there was one.
+    /// Which old generation has to go before another one can become old: the oldest of those that lend no path, or the
+    /// oldest.
+    pub(super) fn surplus(&self, lends: impl Fn(u16) -> bool) -> Option<u16> {
+        let numbers = || self.old.iter().rev().map(|g| g.number);
+        let is_full = self.old.len() >= MAX_OLD_GENERATIONS;
+        numbers().find(|n| !lends(*n)).or_else(|| numbers().next()).filter(|_| is_full)
+    }
+
+    pub(super) fn forget(&mut self, number: u16) {
+        self.old.retain(|g| g.number != number);
+    }
+
+    /// The staged generation takes over; whether there was one. Call [`Self::surplus`] before.
     pub(super) fn apply(&mut self) -> bool {
         let Some(mut next) = self.staged.take() else { return false };
         // The role may have changed since it was staged.

@@ -94,6 +94,7 @@ pub struct Agent {
 }
 
 /// The peer's credentials, ready for use.
+#[derive(Clone)]
 struct Remote {
     credentials: Credentials,
     key: IntegrityKey,
@@ -494,7 +495,11 @@ impl Agent {
 
     fn evidence(&self) -> Evidence {
         let tally = self.generations.current.checks.tally();
-        let component = self.components.first().copied().unwrap_or_default();
+        // The one that fares worst: without a path, or else without an agreement.
+        let all = || self.components.iter().copied();
+        let is_open = |c: &ComponentId| !self.generations.current.checks.is_concluded(*c);
+        let component = all().find(|&c| self.path(c).is_none()).or_else(|| all().find(is_open));
+        let component = component.or(all().next()).unwrap_or_default();
         Evidence {
             role: self.generations.current.checks.role(),
             lite: self.generations.current.checks.is_lite()

@@ -140,10 +140,13 @@ impl Gatherer {
         known.any(|s| (s.component, s.local.ip()) == (component, ip))
     }
 
-    /// The component is not used any more: its sockets are forgotten. Their owner closes them.
-    pub(crate) fn remove_component(&mut self, component: ComponentId) {
+    /// The component is not used any more: its sockets, which are given back, are forgotten. Their owner closes them.
+    pub(crate) fn remove_component(&mut self, component: ComponentId) -> SmallVec<[SocketId; 4]> {
+        let of_it = |s: &&Socket| s.component == component;
+        let gone = self.sockets.iter().chain(&self.fresh).filter(of_it).map(|s| s.id).collect();
         self.sockets.retain(|s| s.component != component);
         self.fresh.retain(|s| s.component != component);
+        gone
     }
 
     /// A socket is gone; it may come back under the same name. Whether it was there.

@@ -276,6 +276,12 @@ impl Paths {
         }
     }
 
+    /// Whether flows of this generation are there.
+    pub(crate) fn lends(&self, generation: u16) -> bool {
+        let mut flows = self.components.iter().flat_map(|c| c.flows.iter());
+        flows.any(|kept| kept.flow.pair.generation() == generation)
+    }
+
     /// The flows of these pairs cannot be used any more.
     pub(crate) fn remove(&mut self, now: Instant, doomed: impl Fn(&Flow) -> bool) {
         let flows = self.components.iter().flat_map(|c| c.flows.iter()).map(|kept| kept.flow);
