@@ -103,8 +103,8 @@ impl Pair {
             Event::CandidateRemoved { stream, candidate } => {
                 peer.remove_remote_candidate(now, *stream, candidate).unwrap();
             }
-            Event::Restarted(credentials) => {
-                peer.accept_credentials(now, credentials.clone()).unwrap();
+            Event::Restarted { credentials, answers } => {
+                peer.accept_credentials(now, credentials.clone(), answers.as_deref()).unwrap();
             }
             _ => {}
         }
