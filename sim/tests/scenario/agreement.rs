@@ -122,9 +122,9 @@ fn nominations_one_after_the_other_end_with_the_last() {
         world.run_until(move |w| w.agree(alice, bob)).within(LONG);
         let time = world.now().since(start);
         world.run_for(secs(12));
-        // Loss degrades paths all the time, and a nomination may be on its way at this very moment.
+        // Loss degrades paths all the time, and the last of it shows two consent checks later.
         world.set_link(LinkConfig::rtt(millis(40)));
-        world.run_for(secs(1));
+        world.run_for(secs(15));
         assert_together(world, [alice, bob]);
         time
     });
