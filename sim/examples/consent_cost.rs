@@ -5,6 +5,7 @@
 //! cargo run --release -p floe-sim --example consent_cost          # 30 simulated days for each row, in about a minute
 //! cargo run --release -p floe-sim --example consent_cost -- 500   # as many days as you like
 //! ```
+#![expect(clippy::indexing_slicing, reason = "a measurement that is wrong ends")]
 
 use core::time::Duration;
 use std::error::Error;
@@ -132,8 +133,8 @@ impl Call {
                     other.agent.add_remote_candidate(now, &candidate)?;
                     other.wake = Some(now);
                 }
-                Output::Event(Event::Restarted(credentials)) => {
-                    other.agent.accept_credentials(now, credentials)?;
+                Output::Event(Event::Restarted { credentials, answers }) => {
+                    other.agent.accept_credentials(now, credentials, answers.as_deref())?;
                     other.wake = Some(now);
                 }
                 Output::Event(Event::PathLost { cause: Cause::ConsentExpired, .. }) => {
