@@ -35,7 +35,7 @@ impl Lite {
 
     /// In the next generation (RFC 8445 §9).
     pub(super) fn successor(self) -> Self {
-        Self { unsettled: true, told: false, ..self }
+        Self { unsettled: false, told: false, ..self }
     }
 
     /// Takes over who is lite, but not how far that generation has come.

@@ -23,9 +23,7 @@ impl Checks {
         while let Some(late) = self.set.first(|p| is_over(p, cx.now)) {
             self.fail(cx, late, CheckFailure::Timeout);
         }
-        if self.lite.checks() {
-            self.consider_nominations(cx);
-        }
+        self.consider_nominations(cx);
     }
 
     /// The next request to send at this moment, if any. The peer's credentials must be known.

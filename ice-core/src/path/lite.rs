@@ -2,7 +2,7 @@
 //! components of a data stream together (RFC 8445 §12.1.1).
 
 use super::{ComponentPaths, Consent, Effect, Flow, Kept, Paths};
-use crate::base::{Instant, PairId};
+use crate::base::Instant;
 
 /// What lets data out.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -38,15 +38,5 @@ impl Paths {
         let news = |c: &ComponentPaths| c.carrier(Instant::ZERO).map(|flow| Effect::Usable(flow.pair));
         let of_stream = self.components.iter().filter(|c| c.component.stream == stream);
         self.effects.extend(of_stream.filter_map(news));
-    }
-
-    /// Takes a pair of the valid list back. Data may still come from there (RFC 8445 §12.2).
-    pub(super) fn on_unlisted(&mut self, pair: PairId) {
-        let mut flows = self.components.iter().flat_map(|c| c.flows.iter()).map(|kept| kept.flow);
-        let Some(flow) = flows.find(|flow| flow.pair == pair) else { return };
-        for of in &mut self.components {
-            of.flows.retain(|kept| kept.flow.pair != pair);
-        }
-        self.on_request(flow.tuple, flow.component);
     }
 }

@@ -308,9 +308,6 @@ impl Paths {
 
     /// The checks take a valid pair back.
     pub(crate) fn on_invalid(&mut self, now: Instant, pair: PairId) {
-        if self.gate == Gate::ValidList {
-            return self.on_unlisted(pair);
-        }
         self.lose(now, pair, Loss::Withdrawn);
     }
 

@@ -120,6 +120,22 @@ fn who_checks_a_lite_agent_is_to_control_it() {
     assert_eq!((stage.agent.role(), stage.selected()), (Role::Controlled, Some(PEER)));
 }
 
+/// The selected pair of a full peer, which turns out to be lite: a new controller would confirm it with a check.
+#[test]
+fn a_lite_agent_that_comes_to_control_checks_nothing_either() {
+    let mut stage = Stage::new(lite(Role::Controlling));
+    let nomination = stage.request(CONTROLLING, true);
+    stage.receive(PEER, &nomination);
+    stage.poll();
+    stage.sent.clear();
+    stage.agent.set_remote_lite(stage.now, true).unwrap();
+    assert_eq!((stage.agent.role(), stage.selected()), (Role::Controlling, Some(PEER)));
+    stage.wait(Duration::from_secs(60));
+    assert!(stage.sent.is_empty());
+    let mut scratch = [0; MAX_TRANSMIT];
+    assert!(matches!(stage.agent.poll(stage.now, &mut scratch), Output::Wait(None)));
+}
+
 #[test]
 fn nothing_unauthenticated_selects_anything() {
     let mut stage = Stage::new(lite(Role::Controlled));
@@ -263,8 +279,9 @@ fn two_lite_agents_choose_by_address_and_the_controlling_one_may_tell_another_ch
         for (number, host) in (0..).zip(hosts) {
             let local = SocketAddr::new(host.parse().unwrap(), 5000);
             agent.socket_up(Instant::ZERO, Socket::udp(SocketId(number), local)).unwrap();
+            // One after the other: IPv4 has the higher priority, and the lower precedence.
+            poll(agent);
         }
-        poll(agent);
     }
     let [alice, bob] = &mut agents;
     let (offer, answer) = (alice.local_description(), bob.local_description());
