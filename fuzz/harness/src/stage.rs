@@ -271,7 +271,7 @@ impl Stage {
                     self.has_consent(tuple);
                 }
                 (path, sent) => {
-                    assert!(sent.is_err() && (path.is_none() || self.failed), "{path:?}, {sent:?}")
+                    assert!(sent.is_err() && (path.is_none() || self.failed), "{path:?}, {sent:?}");
                 }
             }
         }
