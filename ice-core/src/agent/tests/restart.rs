@@ -308,6 +308,7 @@ fn a_path_outlives_more_restarts_than_generations_are_remembered() {
         call.restart(0);
         call.run_for(20);
         assert!(call.bench.agents[0].generations.old.len() <= MAX_OLD_GENERATIONS);
+        assert!(call.bench.agents[0].path(ComponentId::FIRST).is_some());
     }
     assert_eq!(call.generations, [[0], [0]]);
     call.assert_nothing_lost();
