@@ -281,7 +281,7 @@ impl Bench {
             }
             Step::Accept(whose) => {
                 let (now, credentials) = (self.now(), self.credentials(whose));
-                let accepted = self.agent.accept_credentials(now, credentials);
+                let accepted = self.agent.accept_credentials(now, credentials, None);
                 assert!(!self.is_closed || accepted == Err(RemoteError::Ended));
                 assert!(!matches!(whose, Whose::Own) || accepted.is_err());
             }
