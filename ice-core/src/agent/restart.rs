@@ -79,7 +79,7 @@ impl Agent {
     /// The peer has signalled credentials: its first ones, or those of a restart. `answers` is what came with them, from its
     /// [`Event::Restarted`]: which username fragment of ours they were made for, if any. We restart if need be; our own credentials
     /// are then to be signalled, as [`Event::Restarted`] says. With this, restarts from both sides at once, and several in a row, end
-    /// well, without offers and answers.
+    /// well, without offers and answers. Credentials have to come in the order in which they were sent, as over any reliable channel.
     ///
     /// # Errors
     /// If they are our own, or belong to a generation that is over.
