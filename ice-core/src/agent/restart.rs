@@ -103,7 +103,10 @@ impl Agent {
         } else if is(current) {
             // The answer to our restart. There may have been other credentials before, which met it half way.
             if current.remote.is_some() {
-                current.forget_remote(&self.components);
+                let number = current.number;
+                self.paths.remove(self.now, |flow| flow.pair.generation() == number);
+                self.absorb();
+                self.generations.current.forget_remote(&self.components);
             }
         } else if answers.is_some() {
             return Err(RemoteError::OtherGeneration);
