@@ -123,13 +123,13 @@ impl Agent {
             }
             check::Effect::Selected(pair) => {
                 if let Some(flow) = self.flow_of(pair) {
-                    self.paths.on_selected(self.now, flow, &mut self.random);
+                    self.paths.on_selected(self.now, flow);
                     self.tell(pair, Event::PathSelected);
                 }
             }
             check::Effect::Nominated(pair) => {
                 if let Some(flow) = self.flow_of(pair) {
-                    self.paths.on_nominated(self.now, flow, &mut self.random);
+                    self.paths.on_nominated(self.now, flow);
                 }
             }
             check::Effect::Unselected(why) => {

@@ -167,7 +167,11 @@ impl Agent {
             self.hints.rejected = self.hints.rejected.saturating_add(1);
             return Err(DropReason::WrongPassword);
         }
-        Ok(generation.number)
+        let number = generation.number;
+        if let Some(generation) = self.generations.get_mut(number) {
+            generation.on_heard(username.1);
+        }
+        Ok(number)
     }
 
     fn on_response(&mut self, tuple: Tuple, message: &Message<'_>) -> Result<(), DropReason> {
