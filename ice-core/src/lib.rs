@@ -12,7 +12,7 @@
 //! ```
 //! use std::net::SocketAddr;
 //! use floe_core::{Agent, AgentConfig, ComponentId, Datagram, Event, Instant, MAX_TRANSMIT, Output, Received};
-//! use floe_core::{Role, Socket, SocketId};
+//! use floe_core::{Role, Socket, SocketId, Unresolved};
 //!
 //! let addresses = [1, 2].map(|host| SocketAddr::from(([192, 0, 2, host], 4000)));
 //! let mut agents = [
@@ -50,6 +50,8 @@
 //!                 }
 //!                 Output::Event(Event::Failed(report)) => panic!("{report}"),
 //!                 Output::Event(_) => {}
+//!                 // Only where a candidate has a name instead of an address.
+//!                 Output::Resolve(query) => agents[side].resolved(now, query.id, Err(Unresolved))?,
 //!                 Output::Wait(until) => break wake = wake.into_iter().chain(until).min(),
 //!                 Output::Closed => break,
 //!             }
@@ -88,11 +90,12 @@ mod transaction;
 pub mod wire;
 
 pub use agent::{
-    Agent, AgentConfig, Cause, ConfigError, Datagram, Event, MAX_PENDING_ANSWERS, MAX_TRANSMIT,
-    MappingKnowledge, Output, PairReport, Path, Received, RemoteError, Report, SendError, Transmit,
+    Agent, AgentConfig, Cause, ConfigError, Datagram, Event, MAX_PENDING_ANSWERS, MAX_QUERIES, MAX_TRANSMIT,
+    MappingKnowledge, Output, PairReport, Path, Query, QueryId, Received, RemoteError, Report, ResolveError,
+    SendError, Transmit, Unresolved,
 };
-pub use base::{ComponentId, Instant, PairId, SocketId, Tuple};
-pub use candidate::{Candidate, CandidateType};
+pub use base::{ComponentId, Instant, InterfaceId, PairId, SocketId, Tuple};
+pub use candidate::{AddressPrefix, Candidate, CandidateFilter, CandidateType, CandidateTypes, PrefixError};
 pub use check::{DEFAULT_PAIRS, MAX_PAIRS, MAX_PAIRS_PER_REMOTE_ADDRESS, Nomination, Reach, Role};
 pub use description::{Credentials, CredentialsError};
 pub use gather::{Socket, SocketError};

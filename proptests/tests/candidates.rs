@@ -58,29 +58,32 @@ proptest! {
         prop_assert_eq!((report.reserved, report.untried as usize), (reserved, untried));
     }
 
-    /// The peer orders its checks by the priorities that we signal: type first, then the address, then the component
-    /// (RFC 8445 §5.1.2.1), and no two addresses of ours alike.
+    /// The peer orders its checks by the priorities that we signal: type first, then the address, then the component,
+    /// and no two of a type alike (RFC 8445 §5.1.2.1).
     #[test]
     fn signalled_priorities_follow_the_formula(plan in plans()) {
         let (_, candidates) = plan.run();
-        let mut of_address: BTreeMap<IpAddr, BTreeSet<u32>> = BTreeMap::new();
+        let mut of_type: BTreeMap<u32, BTreeSet<u32>> = BTreeMap::new();
+        let mut of_host: BTreeMap<IpAddr, u32> = BTreeMap::new();
         for candidate in &candidates {
-            let of_type = match candidate.kind {
+            let preference = match candidate.kind {
                 CandidateType::Host => 126,
                 CandidateType::ServerReflexive => 100,
                 other => panic!("{other} was signalled"),
             };
-            let rest = candidate.priority.checked_sub(of_type << 24);
+            let rest = candidate.priority.checked_sub(preference << 24);
             prop_assert!(rest.is_some_and(|rest| rest < 1 << 24 && rest % 256 == 255), "{candidate}");
+            let local = rest.unwrap() / 256;
+            prop_assert!(of_type.entry(preference).or_default().insert(local), "{candidate}");
             let base = candidate.related.as_ref().unwrap_or(&candidate.address).ip().unwrap();
-            of_address.entry(base).or_default().insert(rest.unwrap() / 256);
+            match candidate.kind {
+                CandidateType::Host => prop_assert!(of_host.insert(base, local).is_none(), "{candidate}"),
+                // That of its base, or below where another has it.
+                _ => prop_assert!(of_host.get(&base).is_some_and(|host| local <= *host), "{candidate}"),
+            }
         }
-        // One local preference for each address and its reflexive candidates.
-        prop_assert!(of_address.values().all(|preferences| preferences.len() == 1));
-        let preferences: BTreeSet<u32> = of_address.values().flatten().copied().collect();
-        prop_assert_eq!(preferences.len(), of_address.len());
-        if of_address.len() == 1 {
-            prop_assert!(preferences.contains(&65_535));
+        if let (1, Some(only)) = (of_host.len(), of_host.values().next()) {
+            prop_assert_eq!(*only, 65_535);
         }
     }
 
@@ -247,6 +250,7 @@ fn drain(agent: &mut Agent, candidates: &mut Vec<Candidate>) {
             Output::Event(Event::LocalCandidate(candidate)) => candidates.push(candidate),
             Output::Event(_) => {}
             Output::Transmit(transmit) => panic!("sent to {} without credentials", transmit.remote),
+            Output::Resolve(query) => panic!("nobody has signalled {}", query.name),
             Output::Wait(_) | Output::Closed => return,
         }
     }

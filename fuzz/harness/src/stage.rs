@@ -57,6 +57,7 @@ impl Stage {
             tie_breaker: pick([None, Some(0), Some(7), Some(u64::MAX)], limits),
             deadline: pick([None, Some(0), Some(1), Some(90)], limits >> 2).map(Duration::from_secs),
             credentials: None,
+            ..Default::default()
         };
         let agent = Agent::new(config, SEED).expect("a good configuration");
         let theirs = Credentials::new("peer", "the-password-of-the-peer").expect("good credentials");
@@ -98,6 +99,7 @@ impl Stage {
             match self.agent.poll(self.now, &mut scratch) {
                 Output::Transmit(transmit) => self.on_transmit(&transmit),
                 Output::Event(event) => self.on_event(&event),
+                Output::Resolve(query) => self.on_query(&query),
                 Output::Wait(until) => {
                     assert!(!self.closed, "a closed agent waits");
                     assert!(until.is_none_or(|at| at > self.now), "{until:?} is not after {:?}", self.now);

@@ -3,6 +3,7 @@
 use core::fmt;
 use core::time::Duration;
 
+use crate::candidate::CandidateFilter;
 use crate::check::{MAX_PAIRS, Nomination, Reach, Role};
 use crate::description::Credentials;
 
@@ -28,6 +29,10 @@ pub struct AgentConfig {
     pub deadline: Option<Duration>,
     /// Our credentials; drawn from the seed if not given (4 and 24 characters of 6 bits each).
     pub credentials: Option<Credentials>,
+    /// Which candidates of ours are told and used.
+    pub local_filter: CandidateFilter,
+    /// Which candidates of the peer are used.
+    pub remote_filter: CandidateFilter,
     /// Decides who yields when both sides want the same role (RFC 8445 §5.2); drawn from the seed if not given.
     pub tie_breaker: Option<u64>,
 }
@@ -41,6 +46,8 @@ impl Default for AgentConfig {
             ta: Duration::from_millis(50),
             deadline: None,
             credentials: None,
+            local_filter: CandidateFilter::default(),
+            remote_filter: CandidateFilter::default(),
             tie_breaker: None,
         }
     }

@@ -6,11 +6,13 @@ mod compose;
 mod config;
 mod diagnosis;
 mod explain;
+mod local;
 mod output;
 mod poll;
 mod receive;
 mod remote;
 mod report;
+mod resolve;
 #[cfg(test)]
 mod tests;
 mod watch;
@@ -19,10 +21,9 @@ use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 use core::fmt;
-use core::net::SocketAddr;
 
 use crate::base::{ComponentId, Instant, PairId, Random, Tuple};
-use crate::candidate::{Candidate, Candidates};
+use crate::candidate::{Candidate, CandidateFilter, Candidates};
 use crate::check::{self, CheckConfig, Checks, Role};
 use crate::description::Credentials;
 use crate::gather::{Gatherer, Socket, SocketError};
@@ -31,6 +32,7 @@ use crate::trace::{CheckFailure, Observer, TraceEvent, Tracer};
 use crate::wire::{IntegrityKey, is_stun};
 use answer::Answers;
 use diagnosis::Evidence;
+use resolve::Names;
 use watch::Watch;
 
 pub use answer::MAX_PENDING_ANSWERS;
@@ -38,6 +40,7 @@ pub use config::{AgentConfig, ConfigError};
 pub use diagnosis::{Cause, MappingKnowledge};
 pub use output::{Datagram, Event, MAX_TRANSMIT, Output, Path, Received, RemoteError, SendError, Transmit};
 pub use report::{PairReport, Report};
+pub use resolve::{MAX_QUERIES, Query, QueryId, ResolveError, Unresolved};
 
 /// An ICE agent for one peer.
 ///
@@ -68,6 +71,8 @@ pub struct Agent {
     /// Candidates that say which credentials they belong to, and came before these. At most
     /// `MAX_REMOTE_CANDIDATES`.
     early: Vec<Candidate>,
+    names: Names,
+    remote_filter: CandidateFilter,
 }
 
 /// The peer's credentials, ready for use.
@@ -92,8 +97,10 @@ struct Hints {
     strangers: u32,
     /// Error responses that say that ours are wrong.
     refused_credentials: u32,
-    /// Candidates whose address is a name.
-    names: u32,
+    /// Candidates of the peer that the filter did not let through.
+    filtered_candidates: u32,
+    /// Requests that the filter did not let through.
+    filtered_requests: u32,
     send_failures: u32,
 }
 
@@ -129,7 +136,7 @@ impl Agent {
             random,
             tracer: Tracer::default(),
             candidates: Candidates::default(),
-            gatherer: Gatherer::default(),
+            gatherer: Gatherer::new(config.local_filter),
             checks: Checks::new(checks, &components),
             paths: Paths::new(&components),
             components,
@@ -139,6 +146,8 @@ impl Agent {
             hints: Hints::default(),
             last_loss: None,
             early: Vec::new(),
+            names: Names::default(),
+            remote_filter: config.remote_filter,
         })
     }
 
@@ -175,29 +184,6 @@ impl Agent {
             return Err(SocketError::UnknownComponent(socket.for_component()));
         }
         self.gatherer.socket_up(socket)
-    }
-
-    /// The application knows that `server` sees `socket` as `address`: a server-reflexive candidate
-    /// (RFC 8445 §5.1.1.2). One that is redundant (§5.1.3) is ignored.
-    ///
-    /// # Errors
-    /// If the socket is not up, or the address cannot be its candidate.
-    pub fn add_server_reflexive(
-        &mut self,
-        now: Instant,
-        socket: crate::base::SocketId,
-        address: SocketAddr,
-        server: SocketAddr,
-    ) -> Result<(), SocketError> {
-        self.advance(now);
-        if self.life != Life::Running {
-            return Err(SocketError::Ended);
-        }
-        self.gather();
-        if let Some(id) = self.gatherer.add_server_reflexive(&mut self.candidates, socket, address, server)? {
-            self.announce(id);
-        }
-        Ok(())
     }
 
     /// Data for `component`: what to send where. `payload` is borrowed, not copied, on a direct path; `scratch` is for
@@ -314,10 +300,14 @@ impl Agent {
         Evidence {
             role: self.checks.role(),
             local_candidates: self.candidates.locals().len(),
+            sockets: self.gatherer.sockets(),
             has_remote_credentials: self.remote.is_some(),
             remote_candidates: self.candidates.remotes().len() + self.early.len(),
             end_of_candidates: self.watch.end_of_candidates(),
-            names: self.hints.names,
+            names: self.names.len(),
+            unresolved: self.names.unresolved(self.now),
+            filtered_candidates: self.hints.filtered_candidates,
+            filtered_requests: self.hints.filtered_requests,
             pairs: self.checks.pairs().count() + self.checks.reserved(),
             untried: self.checks.untried(),
             requests_sent: tally.requests_sent,

@@ -1,7 +1,7 @@
 //! What the agent wants, one thing at a time: answers first, since the peer waits for them; then events; then what time
 //! has made due.
 
-use super::{Agent, Cause, Event, Life, MAX_TRANSMIT, Output, Path, Transmit};
+use super::{Agent, Cause, Event, Life, MAX_TRANSMIT, Output, Path, Query, Transmit};
 use crate::base::{Instant, PairId, Tuple};
 use crate::candidate::peer_reflexive_priority;
 use crate::check;
@@ -25,7 +25,10 @@ impl Agent {
             )),
             None => match self.events.pop_front() {
                 Some(event) => Output::Event(event),
-                None => Output::Wait(self.next_deadline()),
+                None => match self.next_query() {
+                    Some(query) => Output::Resolve(query),
+                    None => Output::Wait(self.next_deadline()),
+                },
             },
         }
     }
@@ -49,6 +52,10 @@ impl Agent {
         let request = request?;
         let length = self.write_request(&request, scratch)?;
         Some((request.tuple, length))
+    }
+
+    fn next_query(&mut self) -> Option<Query> {
+        if self.life == Life::Running { self.names.poll(self.now) } else { None }
     }
 
     /// Lets time pass in every room.

@@ -4,7 +4,7 @@
 use super::answer::{Answer, AnswerKind};
 use super::{Agent, Datagram, Life, Received};
 use crate::base::{Instant, Tuple};
-use crate::candidate::is_transport_address;
+use crate::candidate::{CandidateType, is_transport_address};
 use crate::check::{Accepted, Request};
 use crate::gather::Socket;
 use crate::trace::{DropReason, TraceEvent};
@@ -62,6 +62,18 @@ impl Agent {
     }
 
     fn on_request(&mut self, socket: Socket, tuple: Tuple, message: &Message<'_>) -> Result<(), DropReason> {
+        let component = socket.for_component();
+        // RFC 8445 §7.3.1.4: the local candidate is the one that is its own base.
+        let local = self.candidates.base_of(socket.id()).map(|base| base.id);
+        let local = local.ok_or(DropReason::Filtered).and_then(|local| {
+            let is_known = self.candidates.find_remote(component, tuple.remote).is_some();
+            let kind = CandidateType::PeerReflexive;
+            let is_admitted = is_known || self.remote_filter.admits(kind, tuple.remote.ip());
+            if is_admitted { Ok(local) } else { Err(DropReason::Filtered) }
+        });
+        let local = local.inspect_err(|_| {
+            self.hints.filtered_requests = self.hints.filtered_requests.saturating_add(1);
+        })?;
         if self.answers.is_full() {
             return Err(DropReason::AnswerQueueFull);
         }
@@ -87,10 +99,6 @@ impl Agent {
             self.answers.push(answer(AnswerKind::BadRequest));
             return Err(DropReason::NoPriority);
         };
-        let component = socket.for_component();
-        // RFC 8445 §7.3.1.4: the local candidate is the one that is its own base.
-        let local =
-            self.candidates.find_local(component, socket.local()).ok_or(DropReason::UnknownSocket)?.id;
         let request = Request {
             id: message.transaction_id(),
             tuple,

@@ -1,5 +1,8 @@
 //! What the peer signals: its credentials and candidates, in whatever order they come.
 
+use core::net::{Ipv6Addr, SocketAddr};
+
+use super::resolve::Verdict;
 use super::{Agent, Life, Remote, RemoteError};
 use crate::base::{ComponentId, Instant};
 use crate::candidate::{
@@ -42,11 +45,11 @@ impl Agent {
     }
 
     /// A candidate that the peer has signalled, in any order, before or after its credentials (RFC 8838 §11).
-    /// One that is known is ignored.
+    /// One that is known is ignored. One whose address is a name waits until the name is resolved: see
+    /// [`Output::Resolve`](super::Output::Resolve).
     ///
     /// # Errors
-    /// Why the candidate is not of use. Most are no fault of the caller: a peer may well signal TCP candidates and
-    /// names.
+    /// Why the candidate is not of use. Most are no fault of the caller: a peer may well signal TCP candidates.
     pub fn add_remote_candidate(&mut self, now: Instant, candidate: &Candidate) -> Result<(), RemoteError> {
         self.advance(now);
         if self.life != Life::Running {
@@ -60,6 +63,13 @@ impl Agent {
         if candidate.transport != Transport::Udp {
             return Err(RemoteError::UnsupportedTransport);
         }
+        let is_admitted = match &candidate.address {
+            Address::Ip(address) => self.remote_filter.admits(candidate.kind, address.ip()),
+            Address::Name { .. } => self.remote_filter.types.contains(candidate.kind),
+        };
+        if !is_admitted {
+            return Err(self.filtered());
+        }
         match (candidate.extensions.ufrag(), &self.remote) {
             (Some(ufrag), Some(remote)) if ufrag != remote.credentials.ufrag() => {
                 return Err(RemoteError::OtherGeneration);
@@ -71,13 +81,26 @@ impl Agent {
             }
             _ => {}
         }
-        let address = match &candidate.address {
-            Address::Ip(address) => *address,
-            Address::Name { .. } => {
-                self.hints.names = self.hints.names.saturating_add(1);
-                return Err(RemoteError::UnresolvedName);
+        match &candidate.address {
+            Address::Ip(address) => self.take_remote(*address, candidate),
+            Address::Name { port: 0, .. } => {
+                let nowhere = SocketAddr::new(Ipv6Addr::UNSPECIFIED.into(), 0);
+                Err(RemoteError::NotATransportAddress(nowhere))
             }
-        };
+            Address::Name { name, port } => match self.names.add(name, candidate)? {
+                Verdict::Wait => Ok(()),
+                Verdict::Known(ip) => self.take_remote(SocketAddr::new(ip, *port), candidate),
+            },
+        }
+    }
+
+    /// A candidate of the peer whose address is known by now.
+    pub(super) fn take_remote(
+        &mut self,
+        address: SocketAddr,
+        candidate: &Candidate,
+    ) -> Result<(), RemoteError> {
+        let component = ComponentId { stream: 0, component: candidate.component };
         if !is_transport_address(address) {
             return Err(RemoteError::NotATransportAddress(address));
         }
@@ -99,6 +122,11 @@ impl Agent {
             }
         }
         Ok(())
+    }
+
+    fn filtered(&mut self) -> RemoteError {
+        self.hints.filtered_candidates = self.hints.filtered_candidates.saturating_add(1);
+        RemoteError::Filtered
     }
 
     /// The peer will signal no more candidates (RFC 8838 §8.2). It does not shorten the agent's patience, because checks

@@ -134,7 +134,8 @@ impl Agent {
         match self.watch.deadline() {
             Some(deadline) => Some(deadline),
             None if self.checks.has_open_pairs() => None,
-            None => self.watch.patience(),
+            // A name may still become a candidate, for a while.
+            None => self.watch.patience().max(self.names.hope(self.now).filter(|_| self.remote.is_some())),
         }
     }
 }

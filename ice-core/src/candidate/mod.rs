@@ -5,6 +5,7 @@
 
 mod error;
 mod extensions;
+mod filter;
 mod foundation;
 mod grammar;
 mod preference;
@@ -14,6 +15,7 @@ mod table;
 
 pub use error::{CandidateError, Field, Token};
 pub use extensions::{Extensions, MAX_EXTENSIONS, TcpType};
+pub use filter::{AddressPrefix, CandidateFilter, CandidateTypes, PrefixError};
 pub use foundation::{Foundation, FoundationTable, MAX_FOUNDATIONS};
 pub use grammar::MAX_LINE;
 pub use preference::LocalPreferences;

@@ -226,6 +226,14 @@ impl Candidates {
         self.locals.iter().find(|it| it.component == component && it.address == address)
     }
 
+    /// The candidate of this socket that is its own base: the one that pairs are made of (RFC 8445 §7.3.1.4).
+    pub fn base_of(&self, socket: SocketId) -> Option<&LocalCandidate> {
+        let is_base = |it: &&LocalCandidate| {
+            it.socket == socket && matches!(it.kind, CandidateType::Host | CandidateType::Relayed)
+        };
+        self.locals.iter().find(is_base)
+    }
+
     /// Takes a local candidate out; its key finds nothing from now on.
     pub fn remove_local(&mut self, id: LocalId) -> Option<LocalCandidate> {
         let index = self.locals.binary_search_by_key(&id, |it| it.id).ok()?;

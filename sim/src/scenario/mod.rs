@@ -19,6 +19,7 @@ mod peer;
 mod run;
 mod timeline;
 
+use core::net::IpAddr;
 use core::time::Duration;
 use std::sync::{Arc, Mutex};
 
@@ -44,6 +45,8 @@ pub struct World {
     network: Network,
     peers: Vec<Peer>,
     signals: Vec<Signal>,
+    /// What names stand for.
+    names: Vec<(String, IpAddr)>,
     /// Steps since time moved on.
     idle: u32,
     timeline: Arc<Mutex<Timeline>>,
@@ -57,6 +60,7 @@ impl World {
             network: Network::seeded(seed),
             peers: Vec::new(),
             signals: Vec::new(),
+            names: Vec::new(),
             idle: 0,
             timeline: Arc::default(),
         }
@@ -105,6 +109,11 @@ impl World {
     pub fn block(&mut self, from: PeerId, to: PeerId) {
         let (from, to) = (self.host(from), self.host(to));
         self.network.block(from, to);
+    }
+
+    /// No name that was signalled so far can be resolved from now on.
+    pub fn forget_names(&mut self) {
+        self.names.clear();
     }
 
     /// Takes [`Self::block`] back.

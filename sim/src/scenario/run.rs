@@ -2,8 +2,10 @@
 
 use core::time::Duration;
 
+use floe_core::candidate::Address;
 use floe_core::{
-    Candidate, ComponentId, Credentials, Datagram, Event, MAX_TRANSMIT, Output, Received, SendError,
+    Candidate, CandidateType, ComponentId, Credentials, Datagram, Event, MAX_TRANSMIT, Output, Query,
+    Received, SendError, Unresolved,
 };
 
 use super::{PeerId, World};
@@ -70,9 +72,9 @@ impl World {
         let peer = self.peer_mut(from);
         let mut scratch = [0; MAX_TRANSMIT];
         let transmit = peer.agent.send(now, ComponentId::FIRST, data, &mut scratch)?;
-        let (host, local, remote) = (peer.host, peer.live_address(transmit.socket), transmit.remote);
-        if let Some(local) = local {
-            self.network.send((host, local), remote, data);
+        let (from, remote) = (peer.live_address(transmit.socket), transmit.remote);
+        if let Some(from) = from {
+            self.network.send(from, remote, data);
         }
         Ok(())
     }
@@ -82,7 +84,7 @@ impl World {
         let peer = self.peer(to);
         let Some(local) = (0..)
             .map_while(|n| peer.address(floe_core::SocketId(n)))
-            .find(|a| peer.live_socket(*a).is_some())
+            .find(|a| peer.live_socket(peer.host, *a).is_some())
         else {
             return;
         };
@@ -149,12 +151,12 @@ impl World {
             let peer = self.peer_mut(id);
             match peer.agent.poll(now, &mut scratch) {
                 Output::Transmit(transmit) => {
-                    let (host, local) = (peer.host, peer.live_address(transmit.socket));
-                    if let Some(local) = local {
-                        self.network.send((host, local), transmit.remote, transmit.contents);
+                    if let Some(from) = peer.live_address(transmit.socket) {
+                        self.network.send(from, transmit.remote, transmit.contents);
                     }
                 }
                 Output::Event(event) => self.on_event(id, event),
+                Output::Resolve(query) => self.on_query(id, &query),
                 Output::Wait(until) => return until,
                 Output::Closed => return None,
             }
@@ -169,11 +171,36 @@ impl World {
         }
         let told = self.peer(id).story.candidates;
         match &event {
-            Event::LocalCandidate(candidate) if told => self.signal(id, News::Candidate(candidate.clone())),
+            Event::LocalCandidate(candidate) if told => {
+                let candidate = self.named(id, candidate.clone());
+                self.signal(id, News::Candidate(candidate));
+            }
             Event::GatheringDone if told => self.signal(id, News::EndOfCandidates),
             _ => {}
         }
         self.peer_mut(id).events.push((now, event));
+    }
+
+    /// The candidate with a name in place of its address, if this peer's are to be so.
+    fn named(&mut self, id: PeerId, mut candidate: Candidate) -> Candidate {
+        if self.peer(id).names
+            && candidate.kind == CandidateType::Host
+            && let Address::Ip(address) = candidate.address
+        {
+            let name = format!("host-{}.local", self.names.len());
+            self.names.push((name.clone(), address.ip()));
+            candidate.address = Address::Name { name, port: address.port() };
+        }
+        candidate
+    }
+
+    fn on_query(&mut self, id: PeerId, query: &Query) {
+        let now = self.now();
+        let found: Vec<_> =
+            self.names.iter().filter(|(name, _)| *name == query.name).map(|(_, ip)| *ip).collect();
+        let answer = if found.is_empty() { Err(Unresolved) } else { Ok(&found[..]) };
+        let answered = self.agent(id).resolved(now, query.id, answer);
+        debug_assert!(answered.is_ok(), "it was asked just now");
     }
 
     fn signal(&mut self, from: PeerId, news: News) {
@@ -206,8 +233,8 @@ impl World {
 
     fn deliver(&mut self, delivery: Delivery) {
         let Delivery { at, host, local, remote, mut bytes } = delivery;
-        let Some(peer) = self.peers.iter_mut().find(|p| p.host == host) else { return };
-        let Some(socket) = peer.live_socket(local) else { return };
+        let Some(peer) = self.peers.iter_mut().find(|p| p.is_on(host)) else { return };
+        let Some(socket) = peer.live_socket(host, local) else { return };
         if let Received::Data { payload, .. } =
             peer.agent.receive(at, Datagram::new(socket, remote, &mut bytes))
         {
@@ -215,7 +242,7 @@ impl World {
             peer.inbox.push(payload);
         }
         // An agent is polled after every call: an answer must not wait for what else happens at this moment.
-        let index = self.peers.iter().position(|p| p.host == host);
+        let index = self.peers.iter().position(|p| p.is_on(host));
         if let Some(index) = index {
             self.drain(PeerId(index));
         }

@@ -9,6 +9,8 @@
 mod connect;
 mod failures;
 mod limits;
+mod names;
 mod nats;
+mod relays;
 mod roles;
 mod traces;

@@ -225,7 +225,7 @@ fn wrong_orders_of_calls_are_error_values() {
         odd("candidate:1 1 TCP 1 10.0.0.2 9 typ host tcptype active", &mut stage),
         Err(RemoteError::UnsupportedTransport)
     );
-    assert_eq!(odd("candidate:1 1 UDP 1 a.local 5 typ host", &mut stage), Err(RemoteError::UnresolvedName));
+    assert_eq!(odd("candidate:1 1 UDP 1 a.b.local 5 typ host", &mut stage), Err(RemoteError::UnresolvedName));
     assert_eq!(
         odd("candidate:1 1 UDP 1 10.0.0.2 5 typ host ufrag old1", &mut stage),
         Err(RemoteError::OtherGeneration)

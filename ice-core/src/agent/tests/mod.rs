@@ -2,8 +2,10 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may end with a panic")]
 
 mod adversity;
+mod filters;
 mod hostile;
 mod limits;
+mod names;
 mod nomination;
 mod puppet;
 
@@ -12,6 +14,7 @@ use crate::candidate::Candidate;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use alloc::{format, vec};
+use core::net::SocketAddr;
 use core::time::Duration;
 
 /// Two agents and what is in flight between them.
@@ -76,7 +79,7 @@ impl Bench {
                             next = next.min(at.unwrap_or(until).max(self.now));
                             break;
                         }
-                        Output::Closed => break,
+                        Output::Resolve(_) | Output::Closed => break,
                     }
                 }
             }
