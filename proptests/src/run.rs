@@ -263,6 +263,8 @@ impl Run {
                     }
                     peer.events.push((at, event));
                 }
+                // Nobody signals names.
+                Output::Resolve(_) => {}
                 Output::Wait(until) => return until,
                 Output::Closed => return None,
             }

@@ -6,6 +6,7 @@ use core::fmt;
 use core::time::Duration;
 
 use crate::base::ComponentId;
+use crate::candidate::CandidateFilter;
 use crate::check::{MAX_PAIRS, Nomination, Reach, Role};
 use crate::description::Credentials;
 
@@ -38,6 +39,10 @@ pub struct AgentConfig {
     /// Our credentials; drawn from the seed if not given (4 and 24 characters of 6 bits each). The fragment has 32
     /// characters at the most (RFC 8839 §5.4).
     pub credentials: Option<Credentials>,
+    /// Which candidates of ours are told and used.
+    pub local_filter: CandidateFilter,
+    /// Which candidates of the peer are used.
+    pub remote_filter: CandidateFilter,
     /// Decides who yields when both sides want the same role (RFC 8445 §5.2); drawn from the seed if not given.
     pub tie_breaker: Option<u64>,
 }
@@ -53,6 +58,8 @@ impl Default for AgentConfig {
             ta: Duration::from_millis(50),
             deadline: None,
             credentials: None,
+            local_filter: CandidateFilter::default(),
+            remote_filter: CandidateFilter::default(),
             tie_breaker: None,
         }
     }

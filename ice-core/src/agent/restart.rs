@@ -45,6 +45,7 @@ impl Agent {
         }
         self.paths.on_restarted(self.generations.current.number);
         self.watch.on_restarted(self.now);
+        self.names.reset();
         self.last_loss = None;
         let Generation { local, answers, .. } = &self.generations.current;
         self.events.push_back(Event::Restarted { credentials: local.clone(), answers: answers.clone() });
@@ -99,6 +100,7 @@ impl Agent {
             // The answer to our restart. There may have been other credentials before, which met it half way.
             if current.remote.is_some() {
                 current.forget_remote(&self.components);
+                self.names.reset();
             }
         } else if answers.is_some() {
             return Err(RemoteError::OtherGeneration);
@@ -117,7 +119,8 @@ impl Agent {
         self.generations.iter().any(|g| g.has_remote(credentials))
     }
 
-    /// Tells the candidates of a generation, which are those of the one before under other credentials.
+    /// Tells the candidates of a generation, which are those of the one before under other credentials. What is hidden
+    /// stays so.
     fn announce_again(&mut self, number: u16) {
         let Some(generation) = self.generations.get(number) else { return };
         let candidates: &Candidates = &generation.candidates;

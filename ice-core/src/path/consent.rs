@@ -121,10 +121,6 @@ impl Consent {
         }
     }
 
-    pub(crate) fn is_degraded(&self) -> bool {
-        self.unanswered >= DEGRADED_AFTER
-    }
-
     pub(crate) fn rtt(&self) -> Option<Duration> {
         self.rtt
     }

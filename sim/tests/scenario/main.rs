@@ -9,7 +9,9 @@
 mod connect;
 mod failures;
 mod limits;
+mod names;
 mod nats;
+mod relays;
 mod roles;
 mod traces;
 mod traffic;

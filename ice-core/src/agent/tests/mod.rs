@@ -3,9 +3,10 @@
 
 mod adversity;
 mod conformance;
-
+mod filters;
 mod hostile;
 mod limits;
+mod names;
 mod nomination;
 mod patience;
 mod puppet;
@@ -19,6 +20,7 @@ use crate::candidate::Candidate;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use alloc::{format, vec};
+use core::net::SocketAddr;
 use core::time::Duration;
 
 /// Two agents and what is in flight between them.
@@ -94,7 +96,7 @@ impl Bench {
                             next = next.min(at.unwrap_or(until).max(self.now));
                             break;
                         }
-                        Output::Closed => break,
+                        Output::Resolve(_) | Output::Closed => break,
                     }
                 }
             }
