@@ -11,6 +11,7 @@ mod nomination;
 mod patience;
 mod puppet;
 mod restart;
+mod restart_candidates;
 mod roaming;
 mod stats;
 mod streams;
