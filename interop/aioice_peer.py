@@ -46,6 +46,7 @@ async def listen(connection, described):
         if message["t"] == "desc":
             connection.remote_username = message["ufrag"]
             connection.remote_password = message["pwd"]
+            connection.remote_is_lite = message.get("lite", False)
             for candidate in message["cands"]:
                 await connection.add_remote_candidate(from_attribute(candidate))
             if message["eoc"]:

@@ -77,6 +77,9 @@ class FloeAndAioice(Case):
     def test_floe_controlled_trickles(self):
         self.assert_connect(floe("controlled", "--trickle"), aioice("controlling"))
 
+    def test_floe_lite(self):
+        self.assert_connect(floe("controlled", "--lite"), aioice("controlling"))
+
 
 class AioiceAndAioice(Case):
     """The harness by itself: where this fails, floe is not to blame."""

@@ -82,6 +82,10 @@ pub(crate) struct Connect {
     #[arg(long)]
     pub(crate) trickle: bool,
 
+    /// Be a lite agent: answer checks and send none (RFC 8445 §2.5)
+    #[arg(long)]
+    pub(crate) lite: bool,
+
     /// Use only the loopback interface, for peers on this machine
     #[arg(long)]
     pub(crate) loopback: bool,
@@ -136,7 +140,7 @@ mod tests {
         };
         assert_eq!(Role::from(connect.role), Role::Controlled);
         assert_eq!(connect.deadline, Duration::from_secs(30));
-        assert!(connect.trickle && !connect.loopback);
+        assert!(connect.trickle && !connect.loopback && !connect.lite);
     }
 
     #[test]

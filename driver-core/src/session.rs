@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use floe_core::{
     Agent, Candidate, ComponentId, Credentials, Event, Path, RemoteError, Report, Role, Socket, SocketId,
@@ -131,6 +132,22 @@ impl<R: Runtime> Session<R> {
     /// The peer has no more candidates (RFC 8838 §8.2).
     pub fn end_of_remote_candidates(&self) {
         self.shared().command(Agent::end_of_remote_candidates);
+    }
+
+    /// The peer is a lite agent, or is not: see [`Agent::set_remote_lite`].
+    ///
+    /// # Errors
+    /// If it has said otherwise before without a restart, or the session has ended.
+    pub fn set_remote_lite(&self, lite: bool) -> Result<(), RemoteError> {
+        self.shared().command(|agent, now| agent.set_remote_lite(now, lite))
+    }
+
+    /// The distance between checks that the peer wishes for, if it says: see [`Agent::set_remote_pacing`].
+    ///
+    /// # Errors
+    /// If it has said otherwise before without a restart, or the session has ended.
+    pub fn set_remote_pacing(&self, ta: Option<Duration>) -> Result<(), RemoteError> {
+        self.shared().command(|agent, now| agent.set_remote_pacing(now, ta))
     }
 
     /// Waits until there is a path to the peer. Data may flow then, while the two sides still may agree on a better

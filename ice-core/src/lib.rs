@@ -7,6 +7,8 @@
 //! [`Output::Wait`]. The drivers `floe-tokio` and the like do this with real sockets; `floe-sim` does it in simulated
 //! time, behind simulated NATs.
 //!
+//! The [`manual`] explains it: concepts, policies, defaults, threats.
+//!
 //! Two agents with nothing between them but this loop:
 //!
 //! ```
@@ -103,6 +105,8 @@ pub mod candidate;
 mod check;
 pub mod description;
 mod gather;
+#[cfg(doc)]
+pub mod manual;
 mod path;
 pub mod trace;
 mod transaction;
@@ -112,7 +116,8 @@ pub use agent::{
     Agent, AgentConfig, CandidateId, CandidatePairStats, CandidateStats, Cause, ComponentError, ConfigError,
     Datagram, Event, IceTransportState, MAX_COMPONENTS, MAX_OLD_GENERATIONS, MAX_PENDING_ANSWERS,
     MAX_QUERIES, MAX_TRANSMIT, MappingKnowledge, NotSent, Output, PairReport, Path, Query, QueryId, Received,
-    RemoteError, Report, ResolveError, RestartError, SendError, Stats, Transmit, TransportStats, Unresolved,
+    RemoteError, Report, ResolveError, RestartError, SendError, Stats, Taken, Transmit, TransportStats,
+    Unresolved, Untaken,
 };
 pub use base::{ComponentId, Instant, InterfaceId, PairId, SocketId, Tuple};
 pub use candidate::{AddressPrefix, Candidate, CandidateFilter, CandidateType, CandidateTypes, PrefixError};

@@ -9,6 +9,8 @@ use std::path::Path;
 
 /// The rooms from the top down. Rooms of one level do not import each other.
 const LEVELS: &[&[&str]] = &[
+    // Text only.
+    &["manual"],
     &["endpoint"],
     &["agent"],
     &["gather", "check", "path"],

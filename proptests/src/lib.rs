@@ -8,12 +8,14 @@
 pub mod forge;
 mod outage;
 pub mod reference;
+mod renewal;
 mod run;
 mod scenario;
 mod signal;
 pub mod stun;
 
 pub use outage::{Cut, Outage, outages};
+pub use renewal::{Renewal, Restart, renewals};
 pub use run::{Datagram, Outcome, Run, SideOutcome, run};
 pub use scenario::{Link, Nat, Scenario, Side, scenarios};
 
@@ -21,8 +23,8 @@ use proptest::test_runner::{Config, RngSeed};
 
 /// What a printed scenario needs to be read back as Rust.
 pub mod paste {
-    pub use crate::{Cut, Link, Nat::*, Outage, Scenario, Side};
-    pub use floe_core::Nomination::{Fast, Regular};
+    pub use crate::{Cut, Link, Nat::*, Outage, Renewal, Restart, Scenario, Side};
+    pub use floe_core::Nomination::{Fast, Regular, Renominate};
     pub use floe_core::Role::{Controlled, Controlling};
 }
 

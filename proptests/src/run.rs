@@ -12,14 +12,14 @@ use std::sync::{Arc, Mutex};
 
 use floe_core::trace::TraceEvent;
 use floe_core::{
-    Agent, AgentConfig, ComponentId, Event, Instant, MAX_TRANSMIT, Output, PairId, Path, Role, Socket,
-    SocketId,
+    Agent, AgentConfig, ComponentId, Credentials, Event, Instant, MAX_TRANSMIT, Output, PairId, Path, Role,
+    Socket, SocketId,
 };
 use floe_sim::{Attachment, Family, HostId, Network};
 
-use crate::Scenario;
 use crate::scenario::Side;
 use crate::signal::{News, Signals};
+use crate::{Renewal, Scenario};
 
 /// A running scenario. Side 0 is Alice, side 1 is Bob.
 pub struct Run {
@@ -27,6 +27,10 @@ pub struct Run {
     network: Network,
     peers: [Peer; 2],
     signals: Signals,
+    /// When each side is told credentials last: they do not overtake each other.
+    told: [Instant; 2],
+    /// Whether credentials may change, and may come too late.
+    renews: bool,
     datagrams: Vec<Datagram>,
 }
 
@@ -36,6 +40,9 @@ struct Peer {
     sockets: Vec<SocketAddr>,
     dead: usize,
     signalled: u64,
+    /// How long signalling takes to tell of our credentials, and which it was told of.
+    telling: Duration,
+    offered: Vec<Credentials>,
     events: Vec<(Instant, Event)>,
     trace: Arc<Mutex<Vec<(Instant, TraceEvent)>>>,
 }
@@ -111,12 +118,30 @@ impl Run {
             Peer::new(scenario, side, (&mut network, place), index)
         });
         let mut signals = Signals::default();
+        let mut told = [Instant::ZERO; 2];
         for (side, of) in [&scenario.alice, &scenario.bob].into_iter().enumerate() {
             signals.push(Instant::from_millis(of.sockets_ms), side, News::Sockets);
             let credentials = peers[side].agent.local_credentials().clone();
-            signals.push(Instant::from_millis(of.credentials_ms), 1 - side, News::Credentials(credentials));
+            told[1 - side] = Instant::from_millis(of.credentials_ms);
+            signals.push(told[1 - side], 1 - side, News::Credentials(credentials, None));
         }
-        Self { scenario: scenario.clone(), network, peers, signals, datagrams: Vec::new() }
+        let (scenario, datagrams) = (scenario.clone(), Vec::new());
+        Self { scenario, network, peers, signals, told, renews: false, datagrams }
+    }
+
+    /// The same for a session with restarts.
+    pub fn renewing(renewal: &Renewal) -> Self {
+        let mut run = Self::new(&renewal.session());
+        run.renews = true;
+        for restart in &renewal.restarts {
+            let told = Duration::from_millis(restart.told_ms);
+            let news = News::Restart { offered: restart.offered, told };
+            run.signals.push(Instant::from_millis(restart.at_ms), restart.side, news);
+        }
+        for peer in &mut run.peers {
+            peer.agent.set_remote_renomination(Instant::ZERO, renewal.renominates);
+        }
+        run
     }
 
     /// What time it is.
@@ -148,6 +173,30 @@ impl Run {
     pub fn set_cut(&mut self, from: usize, cut: bool) {
         let (from, to) = (self.peers[from].host, self.peers[1 - from].host);
         if cut { self.network.block(from, to) } else { self.network.unblock(from, to) }
+    }
+
+    /// Opposite roles, each other's credentials, and the pair of one side is that of the other seen in a mirror.
+    pub fn agreement(&self) -> Result<(), String> {
+        let [alice, bob] = self.peers.each_ref().map(|p| &p.agent);
+        let selected = [alice, bob].map(|agent| agent.selected_path(ComponentId::FIRST));
+        let ends = selected.map(|path| path.map(|p| (p.local, p.remote)));
+        let mirrored = ends[1].map(|(local, remote)| (remote, local));
+        if alice.role() == bob.role() {
+            Err(format!("both are {}", alice.role()))
+        } else if ends[0].is_none() || ends[0] != mirrored {
+            Err(format!("selected {selected:?}"))
+        } else if alice.remote_credentials() != Some(bob.local_credentials()) {
+            Err(format!("Alice believes in {:?}", alice.remote_credentials()))
+        } else if bob.remote_credentials() != Some(alice.local_credentials()) {
+            Err(format!("Bob believes in {:?}", bob.remote_credentials()))
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Runs until the two agree, but not past `end`.
+    pub fn run_until_agreed(&mut self, end: Instant) {
+        while self.agreement().is_err() && self.step(end) {}
     }
 
     /// Runs until both sides have selected a pair, but not past `end`.
@@ -216,7 +265,28 @@ impl Run {
         let peer = &mut self.peers[side];
         match news {
             News::Sockets => peer.bring_up(now, &mut self.network),
-            News::Credentials(credentials) => {
+            News::Credentials(credentials, answers) if self.renews => {
+                // Of an old generation, or known, is fine; what comes of it is told by an event.
+                let _ = peer.agent.accept_credentials(now, credentials, answers.as_deref());
+            }
+            News::Candidate(candidate) if self.renews => {
+                let _ = peer.agent.add_remote_candidate(now, &candidate);
+            }
+            News::Apply => {
+                // The answer may have done it.
+                let _ = peer.agent.apply_restart(now);
+            }
+            News::Restart { offered, told } => {
+                peer.telling = told;
+                if offered {
+                    let credentials = peer.agent.prepare_restart(now).expect("it lives");
+                    self.tell(side, credentials, None);
+                    self.signals.push(now + 2 * told, side, News::Apply);
+                } else {
+                    peer.agent.restart(now).expect("it lives");
+                }
+            }
+            News::Credentials(credentials, _) => {
                 peer.agent.set_remote_credentials(now, credentials).expect("the first and only credentials");
             }
             News::Candidate(candidate) => {
@@ -226,10 +296,22 @@ impl Run {
         }
     }
 
+    /// Signalling takes credentials to the other side, unless it has done so.
+    fn tell(&mut self, side: usize, credentials: Credentials, answers: Option<String>) {
+        let peer = &mut self.peers[side];
+        if peer.offered.contains(&credentials) {
+            return;
+        }
+        peer.offered.push(credentials.clone());
+        let at = (self.network.now() + peer.telling).max(self.told[1 - side]);
+        self.told[1 - side] = at;
+        self.signals.push(at, 1 - side, News::Credentials(credentials, answers));
+    }
+
     /// Polls an agent until it waits.
     fn drain(&mut self, side: usize) -> Option<Instant> {
         let at = self.now();
-        let of = if side == 0 { &self.scenario.alice } else { &self.scenario.bob };
+        let of = if side == 0 { self.scenario.alice.clone() } else { self.scenario.bob.clone() };
         let mut scratch = [0; MAX_TRANSMIT];
         loop {
             let peer = &mut self.peers[side];
@@ -246,11 +328,9 @@ impl Run {
                 Output::Event(event) => {
                     match &event {
                         Event::LocalCandidate { candidate, .. } => {
-                            let number = if of.reversed {
-                                9_u64.saturating_sub(peer.signalled)
-                            } else {
-                                peer.signalled
-                            };
+                            // Each generation tells all of them again.
+                            let number = if self.renews { peer.signalled % 10 } else { peer.signalled };
+                            let number = if of.reversed { 9_u64.saturating_sub(number) } else { number };
                             peer.signalled += 1;
                             let delay = Duration::from_millis(of.candidates_ms + of.trickle_ms * number);
                             self.signals.push(at + delay, 1 - side, News::Candidate(candidate.clone()));
@@ -259,9 +339,12 @@ impl Run {
                             let delay = Duration::from_millis(of.end_ms);
                             self.signals.push(at + delay, 1 - side, News::EndOfCandidates);
                         }
+                        Event::Restarted { credentials, answers } => {
+                            self.tell(side, credentials.clone(), answers.clone());
+                        }
                         _ => {}
                     }
-                    peer.events.push((at, event));
+                    self.peers[side].events.push((at, event));
                 }
                 // Nobody signals names.
                 Output::Resolve(_) => {}
@@ -282,11 +365,12 @@ impl Peer {
         if side.ipv6 {
             network.add_address(host, Family::V6);
         }
+        let config_ta = Duration::from_millis(scenario.ta_ms);
         let config = AgentConfig {
             role: side.role,
             tie_breaker: side.tie_breaker,
             nomination: side.nomination,
-            ta: Duration::from_millis(scenario.ta_ms),
+            ta: config_ta,
             // Who is slow is not dead.
             deadline: Some(Duration::from_secs(3_600)),
             ..Default::default()
@@ -294,13 +378,15 @@ impl Peer {
         let mut seed = [index; 32];
         seed[..8].copy_from_slice(&scenario.seed.to_le_bytes());
         let mut agent = Agent::new(config, seed).expect("a valid configuration");
+        agent.set_remote_pacing(Instant::ZERO, Some(config_ta)).expect("both sides agree");
         let trace: Arc<Mutex<Vec<(Instant, TraceEvent)>>> = Arc::default();
         let log = Arc::clone(&trace);
         agent.set_observer(Box::new(move |at: Instant, event: &TraceEvent| {
             log.lock().expect("nobody panics with it").push((at, event.clone()));
         }));
         let (sockets, events) = (Vec::new(), Vec::new());
-        Self { agent, host, sockets, dead: side.dead, signalled: 0, events, trace }
+        let (telling, offered) = (Duration::ZERO, Vec::new());
+        Self { agent, host, sockets, dead: side.dead, signalled: 0, telling, offered, events, trace }
     }
 
     /// Binds a socket on each address; the first ones are dead. Each IPv4 socket asks where a server sees it.

@@ -1,5 +1,7 @@
 //! What goes from one side's application to the other's, each thing with a delay of its own.
 
+use core::time::Duration;
+
 use floe_core::{Candidate, Credentials, Instant};
 
 /// Something on its way through signalling.
@@ -13,9 +15,17 @@ pub(crate) struct Signal {
 pub(crate) enum News {
     /// Not for the peer, but for the side itself: its sockets come up now.
     Sockets,
-    Credentials(Credentials),
+    /// And which of the receiver's they were made for.
+    Credentials(Credentials, Option<String>),
     Candidate(Candidate),
     EndOfCandidates,
+    /// Nor this: the restart that was offered is in force.
+    Apply,
+    /// Not for the peer either: a restart, and how long signalling takes to tell of it.
+    Restart {
+        offered: bool,
+        told: Duration,
+    },
 }
 
 /// Signals by time; of the same time, those that were sent first come first.

@@ -85,6 +85,17 @@ enum Step {
     Follow(usize),
     Send(Vec<u8>),
     SendFailed(SocketAddr),
+    /// Prepared, applied, taken back, or all at once.
+    Restart(u8),
+    /// Credentials that may mean a restart.
+    Accept(Whose),
+    SocketDown(u32),
+    CandidateGone(String),
+    /// Whether the peer renominates.
+    Renomination(bool),
+    /// The application's path works, or it does not.
+    Note(bool),
+    RemoveComponent,
     Close,
 }
 
@@ -113,7 +124,7 @@ impl ReferenceStateMachine for Machine {
 
     fn init_state() -> BoxedStrategy<Model> {
         let role = select(vec![Role::Controlling, Role::Controlled]);
-        let nomination = select(vec![Nomination::Fast, Nomination::Regular]);
+        let nomination = select(vec![Nomination::Fast, Nomination::Regular, Nomination::Renominate]);
         let reach =
             prop_oneof![Just(Reach::Wide), (1_u16..20).prop_map(Reach::Pairs), Just(Reach::default())];
         (role, nomination, reach, prop::option::of(0_u64..60_000))
@@ -150,6 +161,8 @@ struct Bench {
     /// When the peer last answered a check with success.
     answered: Option<Instant>,
     is_closed: bool,
+    /// Sockets that have been up and are not.
+    sockets_down: Vec<SocketId>,
 }
 
 impl StateMachineTest for Machine {
@@ -173,6 +186,7 @@ impl StateMachineTest for Machine {
             counter: 0,
             answered: None,
             is_closed: false,
+            sockets_down: Vec::new(),
         }
     }
 
@@ -194,6 +208,9 @@ impl Bench {
                 let now = self.now();
                 let up = self.agent.socket_up(now, Socket::udp(SocketId(id), address));
                 assert!(!self.is_closed || up == Err(SocketError::Ended));
+                if up.is_ok() {
+                    self.sockets_down.retain(|down| *down != SocketId(id));
+                }
             }
             Step::Reflexive { id, address } => {
                 let server = SocketAddr::from(([192, 0, 2, 1], 3478));
@@ -202,11 +219,7 @@ impl Bench {
                 assert!(!self.is_closed || added == Err(SocketError::Ended));
             }
             Step::Credentials(whose) => {
-                let credentials = match whose {
-                    Whose::Peers => self.peer.clone(),
-                    Whose::Own => self.agent.local_credentials().clone(),
-                    Whose::Others => Credentials::new("other", "the-password-of-another").unwrap(),
-                };
+                let credentials = self.credentials(whose);
                 let now = self.now();
                 let set = self.agent.set_remote_credentials(now, credentials);
                 assert!(!self.is_closed || set == Err(RemoteError::Ended));
@@ -256,11 +269,62 @@ impl Bench {
                 let now = self.now();
                 self.agent.send_failed(now, Tuple { socket: SocketId(0), remote });
             }
+            Step::Restart(how) => {
+                let now = self.now();
+                let taken = match how {
+                    0 => self.agent.prepare_restart(now).is_ok(),
+                    1 => self.agent.apply_restart(now).is_ok(),
+                    2 => self.agent.cancel_restart(now).is_ok() && !self.is_closed,
+                    _ => self.agent.restart(now).is_ok(),
+                };
+                assert!(!(self.is_closed && taken));
+            }
+            Step::Accept(whose) => {
+                let (now, credentials) = (self.now(), self.credentials(whose));
+                let accepted = self.agent.accept_credentials(now, credentials, None);
+                assert!(!self.is_closed || accepted == Err(RemoteError::Ended));
+                assert!(!matches!(whose, Whose::Own) || accepted.is_err());
+            }
+            Step::SocketDown(id) => {
+                let now = self.now();
+                let down = self.agent.socket_down(now, SocketId(id));
+                assert!(!self.is_closed || down == Err(SocketError::Ended));
+                self.sockets_down.extend(down.is_ok().then_some(SocketId(id)));
+            }
+            Step::CandidateGone(line) => {
+                let (now, candidate) = (self.now(), line.parse::<Candidate>().unwrap());
+                let removed = self.agent.remove_remote_candidate(now, 0, &candidate);
+                assert!(!self.is_closed || removed == Err(RemoteError::Ended));
+            }
+            Step::Renomination(understood) => {
+                let now = self.now();
+                self.agent.set_remote_renomination(now, understood);
+            }
+            Step::Note(trouble) => {
+                let now = self.now();
+                if trouble {
+                    self.agent.note_trouble(now, ComponentId::FIRST);
+                } else {
+                    self.agent.note_alive(now, ComponentId::FIRST);
+                }
+            }
+            Step::RemoveComponent => {
+                let now = self.now();
+                assert!(self.agent.remove_component(now, ComponentId::FIRST).is_err(), "it is the only one");
+            }
             Step::Close => {
                 let now = self.now();
                 self.agent.close(now);
                 self.is_closed = true;
             }
+        }
+    }
+
+    fn credentials(&self, whose: Whose) -> Credentials {
+        match whose {
+            Whose::Peers => self.peer.clone(),
+            Whose::Own => self.agent.local_credentials().clone(),
+            Whose::Others => Credentials::new("other", "the-password-of-another").unwrap(),
         }
     }
 
@@ -293,6 +357,7 @@ impl Bench {
                 }
                 Output::Transmit(transmit) => {
                     assert!(!self.is_closed);
+                    assert!(!self.sockets_down.contains(&transmit.socket), "it is gone");
                     let message = Message::parse(transmit.contents).unwrap();
                     if message.class() == Class::Request {
                         self.requests.push((transmit.socket, transmit.remote, transmit.contents.to_vec()));
@@ -329,8 +394,12 @@ impl Bench {
                 assert!(!self.is_closed && !is_stun(payload));
                 assert_eq!(contents, payload);
                 assert_eq!(self.agent.path(ComponentId::FIRST).map(|path| path.remote), Some(remote));
-                let pairs = self.agent.explain().pairs;
-                assert!(pairs.iter().any(|p| p.remote == remote && p.phase == PairPhase::Succeeded));
+                // A restart shows the pairs of the new generation, and data takes the old one's.
+                let (path, pairs) =
+                    (self.agent.path(ComponentId::FIRST).unwrap(), self.agent.explain().pairs);
+                let of_path = pairs.iter().find(|p| p.id == path.pair);
+                let is_lent = pairs.iter().all(|p| p.id.generation() != path.pair.generation());
+                assert!(of_path.map_or(is_lent, |p| p.phase == PairPhase::Succeeded));
             }
             Err(error) => assert!(!self.is_closed || error == SendError::Ended),
         }
@@ -403,7 +472,14 @@ fn steps() -> impl Strategy<Value = Step> {
     prop_oneof![
         4 => (socket(), ours()).prop_map(|(id, address)| Step::SocketUp { id, address }),
         1 => (socket(), ours()).prop_map(|(id, address)| Step::Reflexive { id, address }),
-        3 => whose.prop_map(Step::Credentials),
+        3 => whose.clone().prop_map(Step::Credentials),
+        2 => whose.prop_map(Step::Accept),
+        2 => (0_u8..4).prop_map(Step::Restart),
+        1 => socket().prop_map(Step::SocketDown),
+        1 => lines().prop_map(Step::CandidateGone),
+        1 => any::<bool>().prop_map(Step::Renomination),
+        1 => any::<bool>().prop_map(Step::Note),
+        1 => Just(Step::RemoveComponent),
         6 => lines().prop_map(Step::Candidate),
         1 => Just(Step::EndOfCandidates),
         6 => (socket(), theirs(), claim, prop::option::weighted(0.95, any::<u32>()), any::<bool>()).prop_map(

@@ -20,6 +20,9 @@ pub(super) enum Outgoing {
         cands: Vec<String>,
         /// Whether these are all candidates that there will be.
         eoc: bool,
+        /// Whether this is a lite agent.
+        #[serde(skip_serializing_if = "is_false")]
+        lite: bool,
     },
     /// For the peer: one more candidate.
     Cand { cand: String },
@@ -56,6 +59,11 @@ impl Outgoing {
     }
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes it so")]
+fn is_false(value: &bool) -> bool {
+    !value
+}
+
 /// A line from the peer.
 #[derive(PartialEq, Eq, Debug)]
 pub(super) enum Incoming {
@@ -77,6 +85,8 @@ pub(super) struct Description {
     pub(super) cands: Vec<String>,
     #[serde(default)]
     pub(super) eoc: bool,
+    #[serde(default)]
+    pub(super) lite: bool,
     /// The fingerprint of a DTLS certificate: the peer is a whole WebRTC stack and will send no text.
     #[serde(default)]
     pub(super) fp: Option<Value>,
@@ -150,13 +160,20 @@ mod tests {
             pwd: "p".into(),
             cands: vec!["candidate:1".into()],
             eoc: true,
+            lite: false,
             fp: Some("sha-256 00".into()),
         };
         assert_eq!(parsed(whole), Incoming::Desc(expected));
 
         let short = r#"{"t":"desc","ufrag":"abcd","pwd":"p"}"#;
-        let expected =
-            Description { ufrag: "abcd".into(), pwd: "p".into(), cands: vec![], eoc: false, fp: None };
+        let expected = Description {
+            ufrag: "abcd".into(),
+            pwd: "p".into(),
+            cands: vec![],
+            eoc: false,
+            lite: false,
+            fp: None,
+        };
         assert_eq!(parsed(short), Incoming::Desc(expected));
     }
 
@@ -207,8 +224,19 @@ mod tests {
                     pwd: "p".into(),
                     cands: vec!["candidate:1".into()],
                     eoc: true,
+                    lite: false,
                 },
                 r#"{"t":"desc","ufrag":"u","pwd":"p","cands":["candidate:1"],"eoc":true}"#,
+            ),
+            (
+                Outgoing::Desc {
+                    ufrag: "u".into(),
+                    pwd: "p".into(),
+                    cands: Vec::new(),
+                    eoc: false,
+                    lite: true,
+                },
+                r#"{"t":"desc","ufrag":"u","pwd":"p","cands":[],"eoc":false,"lite":true}"#,
             ),
             (Outgoing::Cand { cand: "candidate:1".into() }, r#"{"t":"cand","cand":"candidate:1"}"#),
             (Outgoing::Eoc, r#"{"t":"eoc"}"#),

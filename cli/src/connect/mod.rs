@@ -32,13 +32,19 @@ pub(crate) async fn run(args: &args::Connect) -> Result<(), Error> {
     let interfaces =
         if args.loopback { InterfacePolicy::loopback_only() } else { InterfacePolicy::default() };
     let session = floe_tokio::bind(Config {
-        agent: AgentConfig { role: args.role.into(), deadline: Some(args.deadline), ..Default::default() },
+        agent: AgentConfig {
+            role: args.role.into(),
+            lite: args.lite,
+            deadline: Some(args.deadline),
+            ..Default::default()
+        },
         interfaces,
         observer: None,
     })
     .await?;
     let ending = Ending::new(start + args.deadline);
-    let mut terminal = Terminal { session, start, trickle: args.trickle, described: false, ending };
+    let mut terminal =
+        Terminal { session, start, trickle: args.trickle, lite: args.lite, described: false, ending };
     let result = terminal.run().await;
     terminal.session.close().await;
     result
@@ -49,6 +55,7 @@ struct Terminal {
     session: Session,
     start: Instant,
     trickle: bool,
+    lite: bool,
     /// Whether our description was printed.
     described: bool,
     ending: Ending,
@@ -120,7 +127,8 @@ impl Terminal {
                 return Ok(());
             }
         };
-        if let Err(error) = self.session.set_remote_credentials(credentials) {
+        let taken = self.session.set_remote_credentials(credentials);
+        if let Err(error) = taken.and_then(|()| self.session.set_remote_lite(description.lite)) {
             eprintln!("floe: line {number} has a description that cannot be used: {error}");
             return Ok(());
         }
@@ -136,7 +144,7 @@ impl Terminal {
         state("checking", None)
     }
 
-    /// What cannot be used is skipped: peers signal TCP candidates and names too (RFC 8839 §5.1).
+    /// What cannot be used is skipped: peers signal TCP candidates too (RFC 8839 §5.1).
     fn on_candidate(&mut self, number: usize, line: &str) {
         let candidate: Candidate = match line.parse() {
             Ok(candidate) => candidate,
@@ -190,6 +198,7 @@ impl Terminal {
             pwd: description.credentials.password().to_owned(),
             cands,
             eoc: complete,
+            lite: self.lite,
         })
     }
 

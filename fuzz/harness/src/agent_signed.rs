@@ -1,4 +1,5 @@
-//! A peer that knows the passwords and means no good: checks, answers, refusals and data in any order, from anywhere.
+//! A peer that knows the passwords and means no good: checks, answers, refusals, restarts and data in any order, from
+//! anywhere.
 
 use crate::places::Place;
 use crate::script::{Action, Script};
@@ -8,7 +9,7 @@ use crate::stage::Stage;
 pub fn run(data: &[u8]) {
     let script = Script::read(data);
     crate::memory::bounded(|| {
-        let mut stage = Stage::new(script.setting);
+        let mut stage = Stage::new(script.setting, 0);
         prelude(&mut stage, script.setting.limits >> 4);
         for step in script.steps.iter().filter(|step| !step.action.is_command()) {
             if !stage.play(step) {

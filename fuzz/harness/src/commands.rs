@@ -7,7 +7,7 @@ use crate::stage::Stage;
 pub fn run(data: &[u8]) {
     let script = Script::read(data);
     crate::memory::bounded(|| {
-        let mut stage = Stage::new(script.setting);
+        let mut stage = Stage::new(script.setting, script.setting.limits >> 4);
         for step in &script.steps {
             if !stage.play(step) {
                 break;

@@ -8,13 +8,38 @@ use floe_core::wire::{
     TransactionId,
 };
 
-/// Knows both sides' passwords.
+/// Knows both sides' passwords, those of every generation.
 pub(crate) struct Forge {
-    ours: Credentials,
-    theirs: Credentials,
-    pub(crate) our_key: IntegrityKey,
-    pub(crate) their_key: IntegrityKey,
+    /// Of the agent, in force or staged; the peer may still use older ones.
+    pub(crate) ours: Keyed,
+    /// Which of the peer's it uses now.
+    pub(crate) theirs: usize,
+    peers: Vec<Keyed>,
     counter: u64,
+}
+
+/// Credentials, ready for use.
+#[derive(Clone)]
+pub(crate) struct Keyed {
+    pub(crate) credentials: Credentials,
+    pub(crate) key: IntegrityKey,
+}
+
+impl Keyed {
+    pub(crate) fn new(credentials: Credentials) -> Self {
+        Self { key: IntegrityKey::short_term(credentials.password()), credentials }
+    }
+}
+
+/// A check that is not quite one of the current generation.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Variant<'a> {
+    /// Whose password and whose half of the username, if not the current one.
+    pub(crate) ours: Option<&'a Keyed>,
+    /// The peer's half.
+    pub(crate) theirs: Option<usize>,
+    /// NOMINATION.
+    pub(crate) nomination: Option<u32>,
 }
 
 // The bits of a shape, for requests and for answers.
@@ -38,26 +63,45 @@ pub(crate) const TRAILER: u8 = 0x80;
 pub(crate) const ELSEWHERE: u8 = 1;
 
 impl Forge {
-    pub(crate) fn new(ours: Credentials, theirs: Credentials) -> Self {
-        let (our_key, their_key) = (key(&ours), key(&theirs));
-        Self { ours, theirs, our_key, their_key, counter: 0 }
+    pub(crate) fn new(ours: Credentials) -> Self {
+        let peer = |number: usize| {
+            let (ufrag, password) = match number {
+                0 => ("peer".into(), "the-password-of-the-peer".into()),
+                n => (format!("per{n}"), format!("the-password-of-the-peer-{n}")),
+            };
+            Keyed::new(Credentials::new(&ufrag, &password).expect("good credentials"))
+        };
+        Self { ours: Keyed::new(ours), theirs: 0, peers: (0..PEERS).map(peer).collect(), counter: 0 }
     }
 
-    pub(crate) fn theirs(&self) -> &Credentials {
-        &self.theirs
+    /// What the peer has in one of its generations.
+    pub(crate) fn peer(&self, number: usize) -> &Keyed {
+        self.peers.get(number % PEERS).expect("a remainder is within")
     }
 
-    pub(crate) fn ours(&self) -> &Credentials {
-        &self.ours
+    /// Of which of its generations this is.
+    pub(crate) fn number_of(&self, ufrag: &str) -> Option<usize> {
+        self.peers.iter().position(|peer| peer.credentials.ufrag() == ufrag)
     }
 
     /// A check of the peer.
-    pub(crate) fn request(&mut self, shape: u8, claim: RoleClaim, priority: u32) -> Vec<u8> {
+    pub(crate) fn request(
+        &mut self,
+        shape: u8,
+        claim: RoleClaim,
+        priority: u32,
+        variant: Variant<'_>,
+    ) -> Vec<u8> {
         self.counter += 1;
         let mut id = [0x55; 12];
         id.iter_mut().zip(self.counter.to_be_bytes()).for_each(|(to, from)| *to = from);
+        let ours = variant.ours.unwrap_or(&self.ours);
+        let theirs = &self.peer(variant.theirs.unwrap_or(self.theirs)).credentials;
         write(Class::Request, TransactionId(id), |mut message| {
-            message = message.username(self.ours.ufrag(), self.theirs.ufrag());
+            message = message.username(ours.credentials.ufrag(), theirs.ufrag());
+            if let Some(number) = variant.nomination {
+                message = message.nomination(number);
+            }
             if shape & POOR == 0 {
                 message = message.priority(priority);
             }
@@ -67,27 +111,27 @@ impl Forge {
             if shape & NOMINATES != 0 {
                 message = message.use_candidate();
             }
-            seal(clutter(message, shape), shape, &self.our_key)
+            seal(clutter(message, shape), shape, &ours.key)
         })
     }
 
-    /// An answer of the peer: success.
-    pub(crate) fn success(&self, id: TransactionId, shape: u8, mapped: SocketAddr) -> Vec<u8> {
+    /// An answer of the peer, in one of its generations: success.
+    pub(crate) fn success(&self, id: TransactionId, peer: usize, shape: u8, mapped: SocketAddr) -> Vec<u8> {
         write(Class::Success, id, |mut message| {
             if shape & BARE == 0 {
                 message = message.xor_mapped_address(mapped);
             }
-            self.answer(clutter(message, shape), shape)
+            self.answer(clutter(message, shape), peer, shape)
         })
     }
 
     /// An answer of the peer: an error.
-    pub(crate) fn error(&self, id: TransactionId, shape: u8, code: u16) -> Vec<u8> {
+    pub(crate) fn error(&self, id: TransactionId, peer: usize, shape: u8, code: u16) -> Vec<u8> {
         write(Class::Error, id, |mut message| {
             if let (0, Some(error)) = (shape & BARE, ErrorCode::new(code, "because")) {
                 message = message.error_code(error);
             }
-            self.answer(clutter(message, shape), shape)
+            self.answer(clutter(message, shape), peer, shape)
         })
     }
 
@@ -97,11 +141,11 @@ impl Forge {
         write(Class::Indication, TransactionId([9; 12]), finish)
     }
 
-    fn answer(&self, message: MessageWriter<'_>, shape: u8) -> (usize, bool) {
+    fn answer(&self, message: MessageWriter<'_>, peer: usize, shape: u8) -> (usize, bool) {
         if shape & POOR != 0 {
             return (message.finish_with_fingerprint().unwrap_or_default(), false);
         }
-        seal(message, shape, &self.their_key)
+        seal(message, shape, &self.peer(peer).key)
     }
 }
 
@@ -170,6 +214,5 @@ fn clutter(mut message: MessageWriter<'_>, shape: u8) -> MessageWriter<'_> {
     message
 }
 
-fn key(credentials: &Credentials) -> IntegrityKey {
-    IntegrityKey::short_term(credentials.password())
-}
+/// How many generations the peer has.
+pub(crate) const PEERS: usize = 6;

@@ -96,12 +96,40 @@ actions! {
     19 SendFailed { place: Place }
     /// The end.
     20 Close {}
+    // Again the peer.
+    /// A check for one of our generations (0 the current, 1 the staged, then the old ones) from one of the peer's, with
+    /// NOMINATION.
+    21 Stray { place: Place, shape: u8, ours: u8, theirs: u8, number: u8 }
+    // What signalling brings of the peer, and the application answers as it should.
+    /// The peer's credentials of some generation, whether we have restarted or not.
+    22 Accept { theirs: u8 }
+    /// A restart: prepared, applied, taken back, or all at once.
+    23 Restart { how: u8 }
+    /// Whether the peer renominates.
+    24 Renomination { understood: u8 }
+    // And the application.
+    /// A socket comes up for a component of a stream.
+    25 StreamSocket { socket: u8, bound: u8, of: u8 }
+    /// A socket is gone.
+    26 SocketDown { socket: u8 }
+    /// Signalling tells a candidate of a component of a stream, and perhaps of which credentials it is.
+    27 StreamCandidate { of: u8, address: u8, priority: u8, ufrag: u8 }
+    /// Signalling tells that a candidate is gone.
+    28 CandidateGone { of: u8, address: u8, ufrag: u8 }
+    /// A component is not used any more.
+    29 RemoveComponent { of: u8 }
+    /// The application has seen its path working, or not working.
+    30 Note { of: u8, trouble: u8 }
+    /// Credentials of some generation of the peer, to an agent that was told to restart first.
+    31 SetCredentials { theirs: u8 }
+    /// Data of a component of a stream.
+    32 StreamSend { of: u8 }
 }
 
 impl Action {
-    /// Whether it is the application that acts, and not the peer or time.
+    /// Whether it is the application that acts, and not the peer (which restarts by signalling) or time.
     pub fn is_command(&self) -> bool {
-        self.write(&mut Vec::new()) > 10
+        !matches!(self.write(&mut Vec::new()), 0..=10 | 21..=24)
     }
 }
 

@@ -8,8 +8,8 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use floe_core::trace::DropReason;
 use floe_core::wire::{Class, ErrorCode, Message, RoleClaim, TransactionId};
 use floe_core::{
-    Agent, AgentConfig, ComponentId, Credentials, DEFAULT_PAIRS, Datagram, Event, Instant, MAX_PAIRS,
-    MAX_TRANSMIT, Nomination, Output, Reach, Received, Role, SocketId, Transmit, Tuple,
+    Agent, AgentConfig, ComponentId, DEFAULT_PAIRS, Datagram, Event, Instant, MAX_PAIRS, MAX_TRANSMIT,
+    Nomination, Output, PathMeasure, Preference, Reach, Received, Role, SocketId, Transmit, Tuple,
 };
 
 use crate::forge::Forge;
@@ -17,6 +17,10 @@ use crate::places::{Place, own};
 use crate::script::{Action, Setting, Step, pick};
 
 mod act;
+mod known;
+mod signalling;
+
+use known::Known;
 
 /// The agent and what is around it.
 pub struct Stage {
@@ -27,15 +31,19 @@ pub struct Stage {
     forge: Forge,
     /// The most pairs that it may have.
     pairs: usize,
-    sockets: BTreeMap<SocketId, SocketAddr>,
-    /// The newest requests of the agent, and the newest datagrams.
-    asked: VecDeque<(Tuple, TransactionId)>,
+    /// Those that are up, and their components.
+    sockets: BTreeMap<SocketId, (SocketAddr, ComponentId)>,
+    known: Known,
+    /// The newest requests of the agent, each to one generation of the peer, and the newest datagrams.
+    asked: VecDeque<(Tuple, TransactionId, usize)>,
     sent: VecDeque<Vec<u8>>,
     /// Flows on which the peer has proven who it is.
     proven: BTreeSet<Tuple>,
+    /// When a check or a consent check of the agent was last answered there.
+    answered: BTreeMap<Tuple, Instant>,
     signalled: bool,
-    /// The agent has told of a path.
-    told_of_path: bool,
+    /// The components that the agent has told of a path for.
+    told_of_path: BTreeSet<ComponentId>,
     failed: bool,
     closed: bool,
     /// What is left to do, so that no input takes for ever.
@@ -44,24 +52,36 @@ pub struct Stage {
 
 impl Stage {
     /// An agent without sockets that knows nothing of its peer. `config`: role, nomination, reach (two bits),
-    /// Ta (two bits); `limits`: tie-breaker (two bits), deadline (two bits). The rest is for the targets.
-    pub fn new(setting: Setting) -> Self {
+    /// Ta (two bits), whether it nominates again, whether it restarts by itself; `limits`: tie-breaker (two bits),
+    /// deadline (two bits). The rest is for the targets. `streams`: two bits.
+    pub fn new(setting: Setting, streams: u8) -> Self {
         let Setting { config, limits } = setting;
         let some = Reach::Pairs;
         let reach = pick([Reach::default(), some(1), some(7), Reach::Wide], config >> 2);
+        let ta = Duration::from_millis(pick([50, 5, 500, 10_000], config >> 4));
         let config = AgentConfig {
             role: if config & 1 == 0 { Role::Controlling } else { Role::Controlled },
-            nomination: if config & 2 == 0 { Nomination::Fast } else { Nomination::Regular },
+            nomination: match (config & 2, config & 0x40) {
+                (0, 0) => Nomination::Fast,
+                (_, 0) => Nomination::Regular,
+                (0, _) => Nomination::Renominate,
+                _ => Nomination::Application(Preference(quickest)),
+            },
+            restart_by_itself: config & 0x80 != 0,
+            streams: pick([&[1][..], &[2], &[1, 1], &[1, 2, 1]], streams).to_vec(),
             reach,
-            ta: Duration::from_millis(pick([50, 5, 500, 10_000], config >> 4)),
+            ta,
             tie_breaker: pick([None, Some(0), Some(7), Some(u64::MAX)], limits),
             deadline: pick([None, Some(0), Some(1), Some(90)], limits >> 2).map(Duration::from_secs),
             ..Default::default()
         };
-        let agent = Agent::new(config, SEED).expect("a good configuration");
-        let theirs = Credentials::new("peer", "the-password-of-the-peer").expect("good credentials");
+        let mut agent = Agent::new(config, SEED).expect("a good configuration");
+        let ours = agent.local_credentials().clone();
+        // The peer wishes for the same, so that the shorter ones are used, too.
+        agent.set_remote_pacing(Instant::ZERO, Some(ta)).expect("nothing was told before");
         Self {
-            forge: Forge::new(agent.local_credentials().clone(), theirs),
+            forge: Forge::new(ours.clone()),
+            known: Known::new(ours),
             agent,
             now: Instant::ZERO,
             wake: None,
@@ -73,8 +93,9 @@ impl Stage {
             asked: VecDeque::new(),
             sent: VecDeque::new(),
             proven: BTreeSet::new(),
+            answered: BTreeMap::new(),
             signalled: false,
-            told_of_path: false,
+            told_of_path: BTreeSet::new(),
             failed: false,
             closed: false,
             effort: MOST_EFFORT,
@@ -84,6 +105,7 @@ impl Stage {
     /// Plays a step, and polls if the step says so. False when the input has been worked on for long enough.
     pub fn play(&mut self, step: &Step) -> bool {
         self.act(step);
+        self.follow();
         if !step.unpolled {
             self.poll();
         }
@@ -103,6 +125,7 @@ impl Stage {
                     assert!(!self.closed, "a closed agent waits");
                     assert!(until.is_none_or(|at| at > self.now), "{until:?} is not after {:?}", self.now);
                     self.wake = until;
+                    self.follow();
                     return self.check();
                 }
                 Output::Closed => {
@@ -115,11 +138,19 @@ impl Stage {
         panic!("{MOST_OUTPUTS} outputs at {:?} and no end", self.now);
     }
 
-    /// The end of the story: a last look, and the agent alone.
-    pub fn finish(mut self) -> Agent {
+    /// The end of the story: a last look, and the agent alone, with how many generations it may have.
+    pub fn finish(mut self) -> (Agent, usize) {
         self.poll();
         assert!(self.agent.explain().to_string().len() < 64 * 1_024);
-        self.agent
+        (self.agent, self.known.count())
+    }
+
+    /// The peer learns what credentials are in force, and uses those that the agent knows.
+    fn follow(&mut self) {
+        self.known.on_in_force(self.agent.local_credentials());
+        self.forge.ours = self.known.current().clone();
+        let theirs = self.agent.remote_credentials().and_then(|known| self.forge.number_of(known.ufrag()));
+        self.forge.theirs = theirs.unwrap_or(self.forge.theirs);
     }
 
     /// What the agent is now, as far as the network can change it.
@@ -154,7 +185,8 @@ impl Stage {
 
     fn on_transmit(&mut self, transmit: &Transmit<'_>) {
         assert!(!self.closed && !self.failed, "it has ended and sends");
-        let local = self.sockets.get(&transmit.socket).expect("a socket of ours");
+        self.follow();
+        let (local, _) = self.sockets.get(&transmit.socket).expect("a socket that is up");
         assert_eq!(local.is_ipv4(), transmit.remote.is_ipv4(), "one address family");
         let message = Message::parse(transmit.contents).expect("a message of the engine is well-formed");
         assert!(message.has_fingerprint());
@@ -167,19 +199,18 @@ impl Stage {
                     to.port() != 0 && !to.ip().is_multicast() && !to.ip().is_unspecified(),
                     "a check to {to}"
                 );
-                assert_eq!(message.verify(&self.forge.their_key), Ok(()));
-                assert_eq!(
-                    message.username_halves(),
-                    Some((self.forge.theirs().ufrag(), self.forge.ours().ufrag()))
-                );
+                let (theirs, ours) = message.username_halves().expect("it names both");
+                let peer = self.forge.number_of(theirs).expect("the peer's half");
+                assert_eq!(message.verify(&self.forge.peer(peer).key), Ok(()));
+                assert!(self.known.live().any(|known| known.credentials.ufrag() == ours), "{ours} is over");
                 assert!(message.priority().is_some() && message.role().is_some());
-                remember(&mut self.asked, (tuple, message.transaction_id()));
+                remember(&mut self.asked, (tuple, message.transaction_id(), peer));
             }
-            Class::Success => assert_eq!(message.verify(&self.forge.our_key), Ok(())),
+            Class::Success => assert!(self.is_signed(&message)),
             Class::Error => {
                 let code = message.error_code().expect("an error has a code").code();
                 let refused = [ErrorCode::BAD_REQUEST, ErrorCode::UNAUTHENTICATED].map(ErrorCode::code);
-                let signed = message.verify(&self.forge.our_key).is_ok();
+                let signed = self.is_signed(&message);
                 assert!(signed || !message.has_integrity() && refused.contains(&code), "{code}");
             }
             Class::Indication => panic!("the engine sends none"),
@@ -187,19 +218,30 @@ impl Stage {
         remember(&mut self.sent, transmit.contents.to_vec());
     }
 
+    /// Whether one of the passwords that the agent may still use made it.
+    fn is_signed(&self, message: &Message<'_>) -> bool {
+        self.known.live().any(|known| message.verify(&known.key).is_ok())
+    }
+
     fn on_event(&mut self, event: &Event) {
         assert!(!self.closed && !self.failed, "it has ended and tells {event:?}");
         match event {
-            Event::LocalCandidate { candidate, .. } => {
-                assert_eq!(candidate.to_string().parse().as_ref(), Ok(candidate));
+            Event::LocalCandidate { stream, candidate } => self.known.on_candidate(*stream, candidate),
+            Event::CandidateRemoved { stream, candidate } => {
+                self.known.on_candidate_removed(*stream, candidate);
             }
-            Event::PathUsable(path) | Event::PathSelected(path) => {
-                assert!(self.sockets.contains_key(&path.socket));
+            Event::Restarted { credentials, .. } => self.known.on_in_force(credentials),
+            Event::PathUsable(path)
+            | Event::PathSelected(path)
+            | Event::PathDegraded(path)
+            | Event::PathRecovered(path)
+            | Event::PathLost { path, .. } => {
+                assert!(self.agent.components().contains(&path.component), "it was removed: {event:?}");
                 assert_eq!(path.base.is_ipv4(), path.remote.is_ipv4());
-                self.told_of_path = true;
+                self.told_of_path.insert(path.component);
             }
             Event::Failed(report) => {
-                assert!(report.pairs.len() <= self.pairs);
+                assert!(report.pairs.len() <= self.pairs.max(4));
                 assert!(!report.causes.is_empty(), "it has failed and does not know why");
                 self.failed = true;
             }
@@ -210,23 +252,46 @@ impl Stage {
     /// What holds after every step.
     fn check_report(&self) {
         let report = self.agent.explain();
-        assert!(report.pairs.len() <= self.pairs, "{} pairs of {}", report.pairs.len(), self.pairs);
+        assert!(report.pairs.len() <= self.pairs.max(4), "{} pairs of {}", report.pairs.len(), self.pairs);
         assert!(report.reserved <= usize::from(MAX_PAIRS - DEFAULT_PAIRS), "{} reserved", report.reserved);
-        assert!(report.pairs.iter().filter(|pair| pair.selected).count() <= 1);
+        for component in self.agent.components() {
+            let selected = report.pairs.iter().filter(|pair| pair.selected && pair.component == *component);
+            assert!(selected.count() <= 1);
+        }
+        assert!(report.pairs.iter().all(|pair| self.agent.components().contains(&pair.component)));
     }
 
     /// What holds whenever the agent waits.
     fn check(&mut self) {
-        let path = self.agent.path(ComponentId::FIRST);
-        let mut scratch = [0; MAX_TRANSMIT];
-        let sent = self.agent.send(self.now, ComponentId::FIRST, b"\x80", &mut scratch);
-        match (path, sent) {
-            (Some(path), Ok(transmit)) if !self.failed => {
-                assert_eq!((path.socket, path.remote), (transmit.socket, transmit.remote));
-                assert!(self.told_of_path, "nobody was told of {path}");
+        for component in self.agent.components().to_vec() {
+            let path = self.agent.path(component);
+            let mut scratch = [0; MAX_TRANSMIT];
+            let sent = self.agent.send(self.now, component, b"\x80", &mut scratch);
+            match (path, sent) {
+                (Some(path), Ok(transmit)) if !self.failed => {
+                    assert_eq!((path.socket, path.remote), (transmit.socket, transmit.remote));
+                    assert!(self.told_of_path.contains(&component), "nobody was told of {path}");
+                    let tuple = Tuple { socket: transmit.socket, remote: transmit.remote };
+                    self.has_consent(tuple);
+                }
+                (path, sent) => {
+                    assert!(sent.is_err() && (path.is_none() || self.failed), "{path:?}, {sent:?}");
+                }
             }
-            (path, sent) => assert!(sent.is_err() && (path.is_none() || self.failed), "{path:?}, {sent:?}"),
         }
+        let is_up = |at, of| self.sockets.values().any(|known| *known == (at, of));
+        self.known.check(&self.agent, is_up);
+    }
+
+    /// RFC 7675 §5.1: the peer has answered there within thirty seconds.
+    fn has_consent(&self, tuple: Tuple) {
+        assert!(self.sockets.contains_key(&tuple.socket), "data for a socket that is gone");
+        let last = self.answered.get(&tuple).unwrap_or_else(|| panic!("never answered: {tuple:?}"));
+        assert!(
+            self.now.since(*last) < Duration::from_secs(30),
+            "answered at {last:?}, sent at {:?}",
+            self.now
+        );
     }
 
     /// A datagram comes in. `signed`: by who knows the password.
@@ -254,7 +319,7 @@ impl Stage {
     }
 
     fn local_of(&self, socket: SocketId) -> SocketAddr {
-        self.sockets.get(&socket).copied().unwrap_or(own(0))
+        self.sockets.get(&socket).map_or(own(0), |(local, _)| *local)
     }
 
     /// What the peer says of its role; `conflict`: the one that the agent has.
@@ -276,6 +341,12 @@ pub(crate) enum Outcome {
     Unclaimed,
 }
 
+impl Outcome {
+    pub(crate) fn is_refused(self) -> bool {
+        matches!(self, Self::Dropped(_))
+    }
+}
+
 /// What the agent draws its password and its ids from: always the same, so that an input always tells the same story.
 pub const SEED: [u8; 32] = [3; 32];
 /// More outputs at one moment are a loop.
@@ -284,6 +355,11 @@ const MOST_OUTPUTS: u32 = 10_000;
 const MOST_EFFORT: u32 = 400;
 /// How much of what the agent has sent is kept.
 const MEMORY: usize = 64;
+
+/// An application that wants the path of the shortest round trip.
+fn quickest(path: &PathMeasure) -> u64 {
+    u64::MAX - u64::try_from(path.rtt.as_nanos()).unwrap_or(u64::MAX)
+}
 
 /// The newest first.
 fn remember<T>(of: &mut VecDeque<T>, new: T) {

@@ -7,7 +7,7 @@ use core::time::Duration;
 
 use crate::base::ComponentId;
 use crate::candidate::CandidateFilter;
-use crate::check::{MAX_PAIRS, Nomination, Reach, Role};
+use crate::check::{DEFAULT_TA, MAX_PAIRS, MAX_TA, Nomination, Reach, Role};
 use crate::description::Credentials;
 
 /// How an agent behaves. The default is a controlling agent that connects fast.
@@ -30,8 +30,9 @@ pub struct AgentConfig {
     pub restart_by_itself: bool,
     /// How many pairs are tried.
     pub reach: Reach,
-    /// Ta, the distance between new checks: 5 ms to 10 s, 50 ms by default (RFC 8445 §14.2). Other values than the
-    /// default must be agreed with the peer.
+    /// The Ta that we wish for, the distance between new checks: 5 ms to 10 s, 50 ms by default (RFC 8445 §14.2). It is signalled as
+    /// `ice-pacing`, and the higher one of both sides' is used: a shorter one than the default only together with a peer that
+    /// says so ([`Agent::set_remote_pacing`](super::Agent::set_remote_pacing)). A fraction of a millisecond is rounded up.
     pub ta: Duration,
     /// When the agent fails if it has no usable path, counted from its first `now`. `None`: when RFC 8863's
     /// patience (39.5 s from the peer's credentials) has passed and nothing is left to try.
@@ -39,6 +40,12 @@ pub struct AgentConfig {
     /// Our credentials; drawn from the seed if not given (4 and 24 characters of 6 bits each). The fragment has 32
     /// characters at the most (RFC 8839 §5.4).
     pub credentials: Option<Credentials>,
+    /// We are a lite agent (RFC 8445 §2.5): for hosts that everybody can reach. It has host candidates only, one for each address and
+    /// component; it sends no check of any kind, answers its peer's, and takes the pair that a full peer nominates; it has no
+    /// consent of its own (see [`Agent::last_check_received`](super::Agent::last_check_received)). Data goes out when all components of
+    /// a stream have a pair (§12.1.1). It is controlled whatever `role` says; that goes for a lite peer only
+    /// ([`Agent::set_remote_lite`](super::Agent::set_remote_lite)).
+    pub lite: bool,
     /// Which candidates of ours are told and used.
     pub local_filter: CandidateFilter,
     /// Which candidates of the peer are used.
@@ -55,9 +62,10 @@ impl Default for AgentConfig {
             nomination: Nomination::default(),
             restart_by_itself: false,
             reach: Reach::default(),
-            ta: Duration::from_millis(50),
+            ta: DEFAULT_TA,
             deadline: None,
             credentials: None,
+            lite: false,
             local_filter: CandidateFilter::default(),
             remote_filter: CandidateFilter::default(),
             tie_breaker: None,
@@ -73,7 +81,7 @@ impl AgentConfig {
     }
 
     pub(super) fn check(&self) -> Result<(), ConfigError> {
-        if self.ta < Duration::from_millis(5) || self.ta > Duration::from_secs(10) {
+        if self.ta < Duration::from_millis(5) || self.ta > MAX_TA {
             return Err(ConfigError::Ta(self.ta));
         }
         let components = self.streams.iter().fold(0_usize, |sum, &n| sum + usize::from(n));

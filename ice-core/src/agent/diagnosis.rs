@@ -88,6 +88,8 @@ pub enum Cause {
         /// How many.
         untried: u32,
     },
+    /// We are lite, and no check of the peer has come in: only those could find a path.
+    NotChecked,
     /// A path works, but the controlling peer has not nominated one.
     NotNominated,
     /// A path works, but the peer does not answer our nomination.
@@ -201,6 +203,9 @@ impl fmt::Display for Cause {
             Self::PairLimit { untried } => {
                 write!(f, "the limit on pairs kept {untried} pairs from being tried")
             }
+            Self::NotChecked => {
+                f.write_str("no check of the peer has arrived, and a lite agent sends none itself")
+            }
             Self::NotNominated => f.write_str("a path works, but the peer has not nominated it"),
             Self::NominationUnanswered => {
                 f.write_str("a path works, but the peer does not answer its nomination")
@@ -225,6 +230,8 @@ impl fmt::Display for Cause {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Evidence {
     pub(super) role: Role,
+    /// We are, and the peer is not.
+    pub(super) lite: bool,
     pub(super) local_candidates: usize,
     pub(super) sockets: usize,
     pub(super) has_remote_credentials: bool,
@@ -291,6 +298,9 @@ pub(super) fn diagnose(seen: &Evidence) -> Causes {
         causes.push(Cause::NoRemoteDescription);
     } else if !seen.has_remote_credentials {
         causes.push(Cause::NoRemoteCredentials);
+    } else if seen.lite {
+        // Its checks tell all that signalling could have told of the peer.
+        causes.push(if seen.requests_received > 0 { Cause::NotNominated } else { Cause::NotChecked });
     } else if !has_candidates {
         causes.push(Cause::NoRemoteCandidates { ended: seen.end_of_candidates });
     } else if seen.remote_candidates > 0
@@ -351,6 +361,7 @@ mod tests {
 
     const SEEN: Evidence = Evidence {
         role: Role::Controlling,
+        lite: false,
         local_candidates: 1,
         sockets: 1,
         has_remote_credentials: true,
@@ -383,7 +394,7 @@ mod tests {
         let nothing_through =
             Cause::NothingThrough { requests_sent: 4, relay: false, mapping: MappingKnowledge::Unknown };
         let unsent = Evidence { requests_sent: 0, pairs: 0, remote_candidates: 0, ..SEEN };
-        let table: [(Evidence, &[Cause]); 24] = [
+        let table: [(Evidence, &[Cause]); 26] = [
             (SEEN, &[nothing_through]),
             (Evidence { has_selected: true, ..SEEN }, &[]),
             (Evidence { has_valid: true, ..SEEN }, &[]),
@@ -431,6 +442,11 @@ mod tests {
                 &[Cause::OneWay { requests_received: 5, requests_sent: 4 }],
             ),
             (Evidence { asymmetric: 1, ..SEEN }, &[Cause::Asymmetric { answers: 1 }]),
+            (Evidence { lite: true, pairs: 0, requests_sent: 0, ..SEEN }, &[Cause::NotChecked]),
+            (
+                Evidence { lite: true, pairs: 0, requests_sent: 0, requests_received: 1, ..SEEN },
+                &[Cause::NotNominated],
+            ),
             (Evidence { untried: 7, ..SEEN }, &[nothing_through, Cause::PairLimit { untried: 7 }]),
         ];
         for (seen, expected) in table {

@@ -4,8 +4,11 @@ use alloc::vec::Vec;
 use core::fmt::{self, Write as _};
 
 use super::diagnosis::diagnose;
+use super::generation::Generation;
 use super::{Agent, PairReport, Path, Report};
 use crate::base::PairId;
+use crate::candidate::LocalCandidate;
+use crate::check::Pair;
 
 impl Agent {
     /// Why there is no path, or what there is, at this moment: the same that [`Event::Failed`](super::Event::Failed)
@@ -44,7 +47,7 @@ impl Agent {
         let generation = self.generations.of(id)?;
         let pair = generation.checks.pair(id)?;
         let valid = pair.valid();
-        let local = generation.candidates.local(valid.map_or(pair.local, |v| v.local))?;
+        let local = local_of(generation, pair)?;
         let remote = generation.candidates.remote(pair.remote)?;
         Some(PairReport {
             id,
@@ -69,7 +72,7 @@ impl Agent {
         let pair = generation.checks.pair(id)?;
         let valid = pair.valid();
         let base = generation.candidates.local(pair.local)?;
-        let local = generation.candidates.local(valid.map_or(pair.local, |v| v.local))?;
+        let local = local_of(generation, pair)?;
         let remote = generation.candidates.remote(pair.remote)?;
         Some(Path {
             pair: id,
@@ -84,6 +87,12 @@ impl Agent {
             rtt: valid.map(|v| v.rtt).unwrap_or_default(),
         })
     }
+}
+
+/// Our end as the peer sees it. That may have been the candidate of another socket, which is gone by now.
+fn local_of<'a>(generation: &'a Generation, pair: &Pair) -> Option<&'a LocalCandidate> {
+    let mapped = pair.valid().and_then(|v| generation.candidates.local(v.local));
+    mapped.or_else(|| generation.candidates.local(pair.local))
 }
 
 /// FNV-1a over text: short, and the same on every machine.

@@ -6,6 +6,7 @@ use alloc::collections::VecDeque;
 use alloc::string::String;
 
 use super::Remote;
+use super::description::Told;
 use crate::base::{ComponentId, PairId, Random};
 use crate::candidate::{Candidate, Candidates, LocalCandidate};
 use crate::check::{CheckConfig, Checks, Effect};
@@ -22,6 +23,7 @@ pub(super) struct Generation {
     pub(super) local: Credentials,
     pub(super) local_key: IntegrityKey,
     pub(super) remote: Option<Remote>,
+    pub(super) told: Told,
     pub(super) candidates: Candidates,
     pub(super) checks: Checks,
     /// The username fragment of the peer's that it was made for; `None` if it began with us.
@@ -35,6 +37,7 @@ impl Generation {
             local_key: IntegrityKey::short_term(local.password()),
             local,
             remote: None,
+            told: Told::default(),
             candidates: Candidates::default(),
             checks: Checks::new(config, components),
             answers: None,
@@ -54,6 +57,7 @@ impl Generation {
             local_key: IntegrityKey::short_term(local.password()),
             local,
             remote: None,
+            told: Told::default(),
             candidates: self.candidates.successor(),
             checks: self.checks.successor(PairId::first_of(number), components),
             answers: None,
@@ -63,6 +67,7 @@ impl Generation {
     /// Forgets the peer of this generation: it has told us of other credentials before it ever used these.
     pub(super) fn forget_remote(&mut self, components: &[ComponentId]) {
         self.remote = None;
+        self.told = Told::default();
         self.candidates.clear_remotes();
         self.checks = self.checks.successor(self.checks.next_pair(), components);
     }
@@ -142,13 +147,29 @@ impl Generations {
 
     /// Stages a generation, unless one is.
     pub(super) fn stage(&mut self, components: &[ComponentId], random: &mut Random) -> &Generation {
-        let number =
-            self.iter().map(|g| g.number).max().unwrap_or(0).wrapping_add(1) & PairId::LAST_GENERATION;
         let current = &self.current;
+        // After the last number the first ones come again, and some of them may still be in use.
+        let following = |n: u16| n.wrapping_add(1) & PairId::LAST_GENERATION;
+        let mut number = following(current.number);
+        while self.old.iter().any(|g| g.number == number) {
+            number = following(number);
+        }
         self.staged.get_or_insert_with(|| current.successor(number, components, random))
     }
 
-    /// The staged generation takes over; whether there was one.
+    /// Which old generation has to go before another one can become old: the oldest of those that lend no path, or the
+    /// oldest.
+    pub(super) fn surplus(&self, lends: impl Fn(u16) -> bool) -> Option<u16> {
+        let numbers = || self.old.iter().rev().map(|g| g.number);
+        let is_full = self.old.len() >= MAX_OLD_GENERATIONS;
+        numbers().find(|n| !lends(*n)).or_else(|| numbers().next()).filter(|_| is_full)
+    }
+
+    pub(super) fn forget(&mut self, number: u16) {
+        self.old.retain(|g| g.number != number);
+    }
+
+    /// The staged generation takes over; whether there was one. Call [`Self::surplus`] before.
     pub(super) fn apply(&mut self) -> bool {
         let Some(mut next) = self.staged.take() else { return false };
         // The role may have changed since it was staged.

@@ -53,6 +53,9 @@ impl Agent {
         if self.life != Life::Running {
             return Err(SocketError::Ended);
         }
+        if self.generations.current.checks.is_lite() {
+            return Err(SocketError::HostOnly);
+        }
         self.gather();
         let candidates = &mut self.generations.current.candidates;
         let added = self.gatherer.add_reflexive(candidates, socket, address, server)?;

@@ -5,9 +5,11 @@ mod account;
 mod answer;
 mod compose;
 mod config;
+mod description;
 mod diagnosis;
 mod explain;
 mod generation;
+mod lite;
 mod local;
 mod output;
 mod poll;
@@ -36,7 +38,7 @@ use crate::candidate::{Candidate, CandidateFilter};
 use crate::check::{self, CheckConfig, Checks, Nomination, Role};
 use crate::description::Credentials;
 use crate::gather::{Gatherer, Socket, SocketError};
-use crate::path::{Flow, Outlet, Paths};
+use crate::path::{Flow, Gate, Outlet, Paths};
 use crate::trace::{CheckFailure, Observer, TraceEvent, Tracer};
 use crate::wire::{IntegrityKey, is_stun};
 use answer::Answers;
@@ -48,6 +50,7 @@ use watch::Watch;
 
 pub use answer::MAX_PENDING_ANSWERS;
 pub use config::{AgentConfig, ConfigError, MAX_COMPONENTS};
+pub use description::{Taken, Untaken};
 pub use diagnosis::{Cause, MappingKnowledge};
 pub use generation::MAX_OLD_GENERATIONS;
 pub use output::{Datagram, Event, MAX_TRANSMIT, Output, Path, Received, RemoteError, SendError, Transmit};
@@ -94,6 +97,7 @@ pub struct Agent {
 }
 
 /// The peer's credentials, ready for use.
+#[derive(Clone)]
 struct Remote {
     credentials: Credentials,
     key: IntegrityKey,
@@ -141,7 +145,9 @@ impl Agent {
             nomination: config.nomination,
             reach: config.reach,
             ta: config.ta,
+            lite: config.lite,
         };
+        let gate = if config.lite { Gate::ValidList } else { Gate::Consent };
         Ok(Self {
             generations: Generations::new(Generation::first(credentials, checks, &components)),
             now: Instant::ZERO,
@@ -149,7 +155,7 @@ impl Agent {
             random,
             tracer: Tracer::default(),
             gatherer: Gatherer::new(config.local_filter),
-            paths: Paths::new(&components),
+            paths: Paths::new(gate, &components),
             answers: Answers::default(),
             events: VecDeque::new(),
             watch: Watch::new(config.deadline),
@@ -198,6 +204,7 @@ impl Agent {
         if !self.components.contains(&socket.for_component()) {
             return Err(SocketError::UnknownComponent(socket.for_component()));
         }
+        self.admits_as_lite(&socket)?;
         self.gatherer.socket_up(socket)
     }
 
@@ -300,9 +307,15 @@ impl Agent {
 
     fn evidence(&self) -> Evidence {
         let tally = self.generations.current.checks.tally();
-        let component = self.components.first().copied().unwrap_or_default();
+        // The one that fares worst: without a path, or else without an agreement.
+        let all = || self.components.iter().copied();
+        let is_open = |c: &ComponentId| !self.generations.current.checks.is_concluded(*c);
+        let component = all().find(|&c| self.path(c).is_none()).or_else(|| all().find(is_open));
+        let component = component.or(all().next()).unwrap_or_default();
         Evidence {
             role: self.generations.current.checks.role(),
+            lite: self.generations.current.checks.is_lite()
+                && !self.generations.current.checks.are_both_lite(),
             local_candidates: self.generations.current.candidates.locals().len(),
             sockets: self.gatherer.sockets(),
             has_remote_credentials: self.generations.current.remote.is_some(),

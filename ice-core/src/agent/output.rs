@@ -138,7 +138,7 @@ pub enum Event {
         /// [`accept_credentials`](super::Agent::accept_credentials). `None` if the restart began with us.
         answers: Option<String>,
     },
-    /// A role conflict was repaired on our side.
+    /// A role conflict was repaired on our side, or the peer's being lite decides (RFC 8445 §6.1.1).
     RoleSwitched(Role),
     /// There is no path and the agent has given up. Nothing more will come.
     Failed(Report),
@@ -229,6 +229,14 @@ pub enum RemoteError {
     Filtered,
     /// Nothing can be sent there: unspecified, multicast, or port 0.
     NotATransportAddress(SocketAddr),
+    /// The description has no credentials for any stream that we have.
+    NoCredentials,
+    /// The description has several credentials: it takes an agent for each.
+    SeveralCredentials,
+    /// Options, pacing or lite differ from what the peer has told before, and it has not restarted (RFC 8839 §4.4.1.1.1).
+    ChangedWithoutRestart,
+    /// There is no such pair, or not both sides are lite.
+    NoSuchPair,
     /// The agent has as many remote candidates as it takes (`MAX_REMOTE_CANDIDATES`), or has asked for as many names
     /// ([`MAX_QUERIES`](super::MAX_QUERIES)).
     TooMany,
@@ -249,6 +257,12 @@ impl fmt::Display for RemoteError {
             Self::UnresolvedName => "the candidate's address is a name that cannot be resolved",
             Self::Filtered => "the application's filter does not let the candidate through",
             Self::NotATransportAddress(address) => return write!(f, "nothing can be sent to {address}"),
+            Self::NoCredentials => "the description has no credentials",
+            Self::SeveralCredentials => "the description has several credentials",
+            Self::ChangedWithoutRestart => {
+                "options, pacing or lite have changed without a restart (RFC 8839 section 4.4.1.1.1)"
+            }
+            Self::NoSuchPair => "there is no such pair of a lite agent and a lite peer",
             Self::TooMany => "the agent takes no more remote candidates",
             Self::Ended => "the agent has ended",
         })

@@ -63,6 +63,7 @@ impl Agent {
     /// Lets time pass in every room.
     fn on_time(&mut self) {
         self.gather();
+        self.settle_lite();
         let (checks, mut cx) = self.checks_and_context();
         checks.on_time(&mut cx);
         self.paths.on_time(self.now, &mut self.tracer);
@@ -108,10 +109,11 @@ impl Agent {
     /// Takes the news from one room to the other and to the application, until there is none.
     pub(super) fn absorb(&mut self) {
         loop {
-            if let Some(effect) = self.generations.poll_effect() {
-                self.on_check_effect(effect);
-            } else if let Some(effect) = self.paths.poll_effect() {
+            // What has come of the last news first: a path is told as usable before it is told as selected.
+            if let Some(effect) = self.paths.poll_effect() {
                 self.on_path_effect(effect);
+            } else if let Some(effect) = self.generations.poll_effect() {
+                self.on_check_effect(effect);
             } else {
                 self.paths.on_settled();
                 return;

@@ -97,7 +97,7 @@ impl Agent {
     /// ours that renominates.
     pub fn set_remote_renomination(&mut self, now: Instant, understood: bool) {
         self.advance(now);
-        let both = understood && matches!(self.policy, Nomination::Renominate | Nomination::Application(_));
+        let both = understood && self.policy.renominates();
         self.generations.set_renominates(both);
         self.paths.set_standby(both);
     }

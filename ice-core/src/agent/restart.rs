@@ -26,6 +26,7 @@ impl Agent {
         }
         let staged = self.generations.stage(&self.components, &mut self.random);
         let (number, local) = (staged.number, staged.local.clone());
+        self.leave_out_lost_sockets(number);
         self.announce_again(number);
         Ok(local)
     }
@@ -40,6 +41,10 @@ impl Agent {
         if self.life != Life::Running {
             return Err(RestartError::Ended);
         }
+        if self.generations.staged.is_none() {
+            return Err(RestartError::NotPrepared);
+        }
+        self.forget_surplus();
         if !self.generations.apply() {
             return Err(RestartError::NotPrepared);
         }
@@ -75,7 +80,7 @@ impl Agent {
     /// The peer has signalled credentials: its first ones, or those of a restart. `answers` is what came with them, from its
     /// [`Event::Restarted`]: which username fragment of ours they were made for, if any. We restart if need be; our own credentials
     /// are then to be signalled, as [`Event::Restarted`] says. With this, restarts from both sides at once, and several in a row, end
-    /// well, without offers and answers.
+    /// well, without offers and answers. Credentials have to come in the order in which they were sent, as over any reliable channel.
     ///
     /// # Errors
     /// If they are our own, or belong to a generation that is over.
@@ -99,7 +104,10 @@ impl Agent {
         } else if is(current) {
             // The answer to our restart. There may have been other credentials before, which met it half way.
             if current.remote.is_some() {
-                current.forget_remote(&self.components);
+                let number = current.number;
+                self.paths.remove(self.now, |flow| flow.pair.generation() == number);
+                self.absorb();
+                self.generations.current.forget_remote(&self.components);
                 self.names.reset();
             }
         } else if answers.is_some() {
@@ -114,9 +122,28 @@ impl Agent {
         self.set_remote_credentials(now, credentials)
     }
 
+    /// Makes room for one more old generation. If even the one that goes lends a path, that is told while it is known.
+    fn forget_surplus(&mut self) {
+        let paths = &self.paths;
+        let Some(number) = self.generations.surplus(|n| paths.lends(n)) else { return };
+        self.paths.remove(self.now, |flow| flow.pair.generation() == number);
+        self.absorb();
+        self.generations.forget(number);
+    }
+
     /// Whether the peer had these in a generation that we remember.
     pub(super) fn is_known(&self, credentials: &Credentials) -> bool {
         self.generations.iter().any(|g| g.has_remote(credentials))
+    }
+
+    /// The restart may come from the loss of a socket, whose candidates are still there at that moment.
+    fn leave_out_lost_sockets(&mut self, number: u16) {
+        let Some(generation) = self.generations.get_mut(number) else { return };
+        let locals = generation.candidates.locals().iter();
+        let lost = locals.filter(|l| self.gatherer.socket(l.socket).is_none()).map(|l| l.id);
+        for id in lost.collect::<alloc::vec::Vec<_>>() {
+            generation.candidates.remove_local(id);
+        }
     }
 
     /// Tells the candidates of a generation, which are those of the one before under other credentials. What is hidden

@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use super::{Agent, Life};
+use super::{Agent, Event, Life};
 use crate::base::{ComponentId, Instant};
 
 impl Agent {
@@ -33,12 +33,36 @@ impl Agent {
             self.components.remove(index);
             self.inclinations.remove(index);
         }
-        let (checks, cx) = self.checks_and_context();
-        checks.remove_component(&cx, component);
+        // One that is staged would bring it back.
+        for number in self.generations.numbers() {
+            let Self { generations, random, tracer, .. } = self;
+            let Some(generation) = generations.get_mut(number) else { continue };
+            let candidates = &mut generation.candidates;
+            let cx = crate::check::Context { now: self.now, candidates, random, tracer };
+            generation.checks.remove_component(&cx, component);
+            generation.candidates.remove_component(component);
+        }
         self.paths.remove_component(component);
-        self.gatherer.remove_component(component);
-        self.generations.current.candidates.remove_component(component);
+        for socket in self.gatherer.remove_component(component) {
+            self.answers.forget(socket);
+        }
+        self.events.retain(|event| !is_of(event, component));
         Ok(())
+    }
+}
+
+/// Whether the event tells of this component alone.
+fn is_of(event: &Event, component: ComponentId) -> bool {
+    match event {
+        Event::LocalCandidate { stream, candidate } | Event::CandidateRemoved { stream, candidate } => {
+            (*stream, candidate.component) == (component.stream, component.component)
+        }
+        Event::PathUsable(path)
+        | Event::PathSelected(path)
+        | Event::PathDegraded(path)
+        | Event::PathRecovered(path)
+        | Event::PathLost { path, .. } => path.component == component,
+        _ => false,
     }
 }
 

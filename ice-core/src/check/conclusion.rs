@@ -161,6 +161,7 @@ impl Checks {
         for overruled in self.set.iter_mut().filter(|p| of_other(p).is_some_and(|other| other < standing)) {
             overruled.nomination = PairNomination::None;
         }
+        self.on_renominated(component, id, standing);
         let Some(pair) = self.set.get_mut(id) else { return };
         let is_news = !matches!(pair.nomination, PairNomination::Done(_));
         pair.nomination = PairNomination::Done(standing);
@@ -191,7 +192,6 @@ impl Checks {
     /// RFC 8445 §8.1.2: what was not checked yet goes; what is out is not sent again.
     fn select(&mut self, cx: &mut Context<'_>, component: ComponentId, selected: PairId) {
         self.conclude_with(component, Conclusion::Selected { pair: selected });
-        self.on_reselected(component);
         if self.renominates {
             self.transactions.forget(|t| t.pair == selected);
             self.triggered.retain(|&id| id != selected);
@@ -252,6 +252,7 @@ impl Checks {
         {
             of.conclusion = Conclusion::Open;
         }
+        self.forget_renominations();
         self.confirm_selection();
         self.repeat_old_claims(cx);
         self.follow_adopted(cx);

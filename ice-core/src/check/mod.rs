@@ -7,7 +7,9 @@ mod checklist;
 mod conclusion;
 mod conflict;
 mod counters;
+mod lite;
 mod nomination;
+mod pacing;
 mod pair;
 mod renomination;
 mod requester;
@@ -30,6 +32,8 @@ use crate::wire::RoleClaim;
 use checklist::{Checklist, Occasion};
 use conclusion::Conclusion;
 use conflict::Conflict;
+use lite::Lite;
+use pacing::Pacing;
 use pair::{PairState, Standing, Tenure};
 use renomination::Renomination;
 use set::ChecklistSet;
@@ -40,6 +44,9 @@ pub use role::Role;
 
 #[cfg(test)]
 pub(crate) use conflict::MAX_REFUSED;
+#[cfg(test)]
+pub(crate) use lite::MAX_LITE_PAIRS;
+pub(crate) use pacing::{DEFAULT_TA, MAX_TA};
 pub(crate) use pair::{Pair, PairNomination};
 pub(crate) use responder::{Accepted, Request};
 
@@ -58,8 +65,10 @@ pub(crate) struct CheckConfig {
     pub(crate) tie_breaker: u64,
     pub(crate) nomination: Nomination,
     pub(crate) reach: Reach,
-    /// RFC 8445 §14.2.
+    /// What we wish for (RFC 8445 §14.2).
     pub(crate) ta: Duration,
+    /// Whether we are a lite agent (RFC 8445 §2.5).
+    pub(crate) lite: bool,
 }
 
 /// News for the agent.
@@ -89,7 +98,8 @@ pub(crate) struct Checks {
     tie_breaker: u64,
     policy: Nomination,
     reach: Reach,
-    ta: Duration,
+    pacing: Pacing,
+    lite: Lite,
     set: ChecklistSet,
     /// RFC 8445 §6.1.4.1: the triggered-check queues of all streams in one. Nominations stand in front.
     triggered: VecDeque<PairId>,
@@ -154,10 +164,17 @@ pub(crate) const MAX_TRANSACTIONS: usize = 256;
 
 impl Checks {
     pub(crate) fn new(config: CheckConfig, components: &[ComponentId]) -> Self {
-        Self::with_first_pair(config, components, PairId::first_of(0))
+        let lite = Lite::new(&config);
+        let pacing = Pacing::new(config.ta);
+        Self::with_first_pair(config.for_lite(), (pacing, lite), components, PairId::first_of(0))
     }
 
-    fn with_first_pair(config: CheckConfig, components: &[ComponentId], first: PairId) -> Self {
+    fn with_first_pair(
+        config: CheckConfig,
+        (pacing, lite): (Pacing, Lite),
+        components: &[ComponentId],
+        first: PairId,
+    ) -> Self {
         let streams = components.iter().map(|c| usize::from(c.stream) + 1).max().unwrap_or(1);
         let set = ChecklistSet::new(config.reach, streams, first);
         Self {
@@ -165,7 +182,8 @@ impl Checks {
             tie_breaker: config.tie_breaker,
             policy: config.nomination,
             reach: config.reach,
-            ta: config.ta,
+            pacing,
+            lite,
             triggered: VecDeque::new(),
             transactions: Transactions::new(MAX_TRANSACTIONS.max(2 * set.capacity())),
             set,
@@ -196,9 +214,11 @@ impl Checks {
             tie_breaker: self.tie_breaker,
             nomination: self.policy,
             reach: self.reach,
-            ta: self.ta,
+            ta: self.pacing.ta(),
+            lite: !self.lite.checks(),
         };
-        let mut next = Self::with_first_pair(config, components, first);
+        let kept = (self.pacing, self.lite.successor());
+        let mut next = Self::with_first_pair(config, kept, components, first);
         next.conflict = self.conflict.clone();
         next.renominates = self.renominates;
         next.next_slot = self.next_slot;
@@ -213,6 +233,8 @@ impl Checks {
             self.effects.push_back(Effect::Revalued);
         }
         self.tie_breaker = other.tie_breaker;
+        self.pacing = other.pacing;
+        self.lite.take_over(other.lite);
         self.conflict = other.conflict.clone();
         self.next_slot = self.next_slot.max(other.next_slot);
     }
@@ -347,6 +369,9 @@ impl Checks {
     }
 
     fn join(&mut self, cx: &mut Context<'_>, local: LocalId, remote: RemoteId) {
+        if self.is_left_to_lite() {
+            return;
+        }
         let (Some(ours), Some(theirs)) = (cx.candidates.local(local), cx.candidates.remote(remote)) else {
             return;
         };

@@ -30,6 +30,13 @@ pub enum Nomination {
     Application(Preference),
 }
 
+impl Nomination {
+    /// Whether it nominates again where the peer understands that.
+    pub(crate) fn renominates(self) -> bool {
+        matches!(self, Self::Renominate | Self::Application(_))
+    }
+}
+
 /// The application's own measure of a path: the greater, the better. A path replaces the selected one when it is
 /// better by an eighth, and has been for five seconds; at once where the selected one is degraded. So paths that are much alike do not take
 /// turns.

@@ -98,6 +98,7 @@ pub(crate) struct PairStats {
     pub(crate) requests_received: u32,
     pub(crate) first_received: Option<Instant>,
     pub(crate) counters: Counters,
+    pub(crate) last_received: Option<Instant>,
 }
 
 impl Pair {

@@ -55,10 +55,19 @@ impl Checks {
         true
     }
 
-    /// Controlling: renominations that nobody answers are given up.
+    /// Controlling: a renomination that nobody answers is given up. The peer may have heard it all the same, so the selected
+    /// pair is nominated once more: then both mean that one.
     pub(super) fn give_up_renominations(&mut self, now: Instant) {
-        for of in &mut self.components {
-            of.renomination = of.renomination.filter(|r| now < r.since + PATIENCE);
+        for index in 0..self.components.len() {
+            let Some(of) = self.components.get_mut(index) else { return };
+            let (Some(given_up), Conclusion::Selected { pair }) = (of.renomination, of.conclusion) else {
+                continue;
+            };
+            if now >= given_up.since + PATIENCE {
+                of.renomination = (given_up.pair != pair).then_some(Renomination { pair, since: now });
+                self.number(pair);
+                self.enqueue(pair);
+            }
         }
     }
 
@@ -71,11 +80,19 @@ impl Checks {
         self.components.iter().filter_map(|c| c.renomination.map(|r| r.pair))
     }
 
-    /// A pair was selected: what was to replace the one before is settled.
-    pub(super) fn on_reselected(&mut self, component: ComponentId) {
-        if let Some(of) = self.components.iter_mut().find(|c| c.component == component) {
-            of.renomination = None;
+    /// The peer has heard the nomination of this pair. An earlier one may be answered while a later one is out.
+    pub(super) fn on_renominated(&mut self, component: ComponentId, id: PairId, standing: Standing) {
+        if self.set.get(id).is_none_or(|p| p.numbered != standing.number) {
+            return;
         }
+        if let Some(of) = self.components.iter_mut().find(|c| c.component == component) {
+            of.renomination = of.renomination.filter(|r| r.pair != id);
+        }
+    }
+
+    /// The peer nominates from now on.
+    pub(super) fn forget_renominations(&mut self) {
+        self.components.iter_mut().for_each(|of| of.renomination = None);
     }
 
     /// We nominate this pair: it counts more than all that we nominated before.

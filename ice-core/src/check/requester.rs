@@ -64,7 +64,10 @@ impl Checks {
     /// its own has made us do so already, take a new tie-breaker, and check again.
     fn on_role_conflict(&mut self, cx: &mut Context<'_>, request: CheckRequest) {
         if request.claim == self.claim() {
-            self.switch_role(cx);
+            // RFC 8445 §6.1.1: a lite peer is controlled, whatever it says.
+            if !self.lite.peer_is_lite() {
+                self.switch_role(cx);
+            }
             self.tie_breaker = cx.random.number();
         }
         // Also where it was a nomination that met the conflict: with no check under way, two agents that have both

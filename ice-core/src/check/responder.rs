@@ -54,6 +54,9 @@ impl Checks {
                 nominates: request.use_candidate,
             },
         );
+        if !self.lite.checks() {
+            return self.on_request_as_lite(cx, request);
+        }
         let era = self.conflict.on_claim(request.claim);
         if era == Era::New {
             self.tenure.end();
@@ -94,7 +97,7 @@ impl Checks {
     }
 
     /// RFC 8445 §7.3.1.3: an unknown source is a peer-reflexive candidate.
-    fn learn(
+    pub(super) fn learn(
         &mut self,
         cx: &mut Context<'_>,
         component: ComponentId,
@@ -148,6 +151,7 @@ impl Checks {
         let Some(pair) = self.set.get_mut(id) else { return };
         pair.stats.requests_received = pair.stats.requests_received.saturating_add(1);
         pair.stats.first_received.get_or_insert(cx.now);
+        pair.stats.last_received = Some(cx.now);
         let component = pair.component;
         let closed = self.is_closed(component);
         let Some(pair) = self.set.get_mut(id) else { return };

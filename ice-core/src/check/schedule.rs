@@ -28,6 +28,9 @@ impl Checks {
 
     /// The next request to send at this moment, if any. The peer's credentials must be known.
     pub(crate) fn poll_request(&mut self, cx: &mut Context<'_>) -> Option<BindingRequest> {
+        if !self.lite.checks() {
+            return None;
+        }
         self.settle_initial_states(cx);
         // A new check replaces the retransmission that is due at the same moment for the same pair.
         if cx.now >= self.next_slot
@@ -47,6 +50,9 @@ impl Checks {
 
     /// When [`Self::on_time`] or [`Self::poll_request`] will have something to do.
     pub(crate) fn next_deadline(&self, now: Instant) -> Option<Instant> {
+        if !self.lite.checks() {
+            return None;
+        }
         let overdue = self.set.iter().filter_map(|p| match p.state {
             PairState::InProgress { since } => Some(since + PATIENCE),
             _ => None,
@@ -268,7 +274,7 @@ impl Checks {
         self.transactions.cancel(|t| t.pair == id);
         let transaction = crate::wire::TransactionId(cx.random.transaction_id());
         self.transactions.start(cx.now, transaction, purpose);
-        self.next_slot = cx.now + self.ta;
+        self.next_slot = cx.now + self.pacing.ta();
         self.progress = Progress::Started;
         self.request(cx, transaction, purpose, 1)
     }

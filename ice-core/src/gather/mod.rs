@@ -57,11 +57,10 @@ impl Gatherer {
     /// Takes note of a socket; [`Self::gather`] makes its candidate.
     pub(crate) fn socket_up(&mut self, socket: Socket) -> Result<(), SocketError> {
         check_address(socket.local())?;
-        let mut known = self.sockets.iter().map(|k| &k.socket).chain(&self.fresh);
-        if known.clone().any(|s| s.id() == socket.id()) {
+        if self.all().any(|s| s.id() == socket.id()) {
             return Err(SocketError::DuplicateId(socket.id()));
         }
-        if known.any(|s| s.local() == socket.local()) {
+        if self.all().any(|s| s.local() == socket.local()) {
             return Err(SocketError::DuplicateAddress(socket.local()));
         }
         if self.sockets.len() + self.fresh.len() >= MAX_LOCAL_CANDIDATES {
@@ -75,10 +74,17 @@ impl Gatherer {
         self.known(id).map(|k| &k.socket)
     }
 
-    /// The component is not used any more: its sockets are forgotten. Their owner closes them.
-    pub(crate) fn remove_component(&mut self, component: ComponentId) {
+    /// Whether a component has a socket on this IP address.
+    pub(crate) fn has_address(&self, component: ComponentId, ip: IpAddr) -> bool {
+        self.all().any(|s| (s.for_component(), s.local().ip()) == (component, ip))
+    }
+
+    /// The component is not used any more: its sockets, which are given back, are forgotten. Their owner closes them.
+    pub(crate) fn remove_component(&mut self, component: ComponentId) -> SmallVec<[SocketId; 4]> {
+        let gone = self.all().filter(|s| s.for_component() == component).map(Socket::id).collect();
         self.sockets.retain(|k| k.socket.for_component() != component);
         self.fresh.retain(|s| s.for_component() != component);
+        gone
     }
 
     /// A socket is gone; it may come back under the same name. Whether it was there.
@@ -221,6 +227,10 @@ impl Gatherer {
             related: (kind == CandidateType::Relayed).then(|| untold(local)),
             secrecy,
         })
+    }
+
+    fn all(&self) -> impl Iterator<Item = &Socket> {
+        self.sockets.iter().map(|k| &k.socket).chain(&self.fresh)
     }
 
     fn known(&self, id: SocketId) -> Option<&Known> {

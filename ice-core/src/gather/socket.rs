@@ -103,6 +103,10 @@ pub enum SocketError {
     VirtualRelay(SocketId),
     /// The agent has as many candidates as it takes (`MAX_LOCAL_CANDIDATES`).
     TooMany,
+    /// The agent is lite, and has host candidates only (RFC 8445 §5.2).
+    HostOnly,
+    /// The agent is lite, and has a candidate on this IP address for the component (RFC 8445 §5.2).
+    SecondOnAddress(SocketAddr),
     /// The agent is closed or has failed.
     Ended,
 }
@@ -122,6 +126,10 @@ impl fmt::Display for SocketError {
             }
             Self::VirtualRelay(id) => write!(f, "socket {} is a relay: it has no mapped address", id.0),
             Self::TooMany => f.write_str("the agent takes no more local candidates"),
+            Self::HostOnly => f.write_str("a lite agent has host candidates only (RFC 8445 section 5.2)"),
+            Self::SecondOnAddress(address) => {
+                write!(f, "a lite agent has one candidate on {} (RFC 8445 section 5.2)", address.ip())
+            }
             Self::Ended => f.write_str("the agent has ended"),
         }
     }

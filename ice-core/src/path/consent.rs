@@ -64,6 +64,20 @@ impl Consent {
         }
     }
 
+    /// Of a lite agent, which asks for none and needs none (RFC 7675 §1).
+    pub(crate) fn not_asked() -> Self {
+        let never = Instant::MAX;
+        Self {
+            granted_until: never,
+            gives_up_at: never,
+            next_check: never,
+            outstanding: SmallVec::new(),
+            unanswered: 0,
+            rtt: None,
+            loss_per_mille: 0,
+        }
+    }
+
     pub(crate) fn is_granted(&self, now: Instant) -> bool {
         now < self.granted_until
     }

@@ -3,6 +3,7 @@
 //! The agent tells it what the checks have found. It knows nothing of how a pair became valid.
 
 mod consent;
+mod lite;
 #[cfg(test)]
 mod tests;
 mod traffic;
@@ -19,6 +20,7 @@ use consent::{Consent, HealthChange};
 use traffic::Traffic;
 
 pub(crate) use consent::CONSENT_LIFETIME;
+pub(crate) use lite::Gate;
 #[cfg(test)]
 pub(crate) use traffic::MAX_COUNTED;
 
@@ -97,6 +99,7 @@ pub(crate) struct Paths {
     generation: u16,
     /// Whether flows are kept alive to change to.
     standby: bool,
+    gate: Gate,
     components: SmallVec<[ComponentPaths; 1]>,
     inbound: VecDeque<(Tuple, ComponentId)>,
     effects: VecDeque<Effect>,
@@ -137,10 +140,11 @@ enum Choice {
 }
 
 impl Paths {
-    pub(crate) fn new(components: &[ComponentId]) -> Self {
+    pub(crate) fn new(gate: Gate, components: &[ComponentId]) -> Self {
         Self {
             generation: 0,
             standby: false,
+            gate,
             components: components
                 .iter()
                 .map(|&component| ComponentPaths {
@@ -161,6 +165,9 @@ impl Paths {
 
     /// A check of this flow was answered at `now`.
     pub(crate) fn on_valid(&mut self, now: Instant, flow: Flow, random: &mut Random) {
+        if self.gate == Gate::ValidList {
+            return self.on_listed(flow);
+        }
         let Some(of) = self.components.iter_mut().find(|c| c.component == flow.component) else { return };
         let had_path = of.carrier(now).is_some();
         let chosen = of.chosen().map(|f| f.pair);
@@ -256,6 +263,10 @@ impl Paths {
     /// selected (RFC 8445 §9).
     pub(crate) fn on_restarted(&mut self, generation: u16) {
         self.generation = generation;
+        // Where the selected flow is gone already, the first valid one carries (RFC 8445 §12.1).
+        for of in self.components.iter_mut().filter(|of| of.chosen().is_none()) {
+            of.choice = Choice::Best;
+        }
     }
 
     /// Takes the priorities of pairs from `priority`, which knows them anew.
@@ -263,6 +274,12 @@ impl Paths {
         for kept in self.components.iter_mut().flat_map(|c| c.flows.iter_mut()) {
             kept.flow.priority = priority(kept.flow.pair).unwrap_or(kept.flow.priority);
         }
+    }
+
+    /// Whether flows of this generation are there.
+    pub(crate) fn lends(&self, generation: u16) -> bool {
+        let mut flows = self.components.iter().flat_map(|c| c.flows.iter());
+        flows.any(|kept| kept.flow.pair.generation() == generation)
     }
 
     /// The flows of these pairs cannot be used any more.
@@ -283,8 +300,10 @@ impl Paths {
 
     /// The component is not used any more.
     pub(crate) fn remove_component(&mut self, component: ComponentId) {
+        let was_open = self.is_open(component.stream);
         self.components.retain(|c| c.component != component);
         self.inbound.retain(|(_, of)| *of != component);
+        self.tell_opened(component.stream, was_open);
     }
 
     /// The checks take a valid pair back.
@@ -316,7 +335,8 @@ impl Paths {
     pub(crate) fn outlet(&self, now: Instant, component: ComponentId) -> Option<Outlet> {
         let of = self.components.iter().find(|c| c.component == component)?;
         Some(match of.carrier(now) {
-            Some(flow) => Outlet::Open(flow),
+            Some(flow) if self.is_open(component.stream) => Outlet::Open(flow),
+            Some(_) => Outlet::Closed,
             None if of.flows.is_empty() => Outlet::Closed,
             None => Outlet::NoConsent,
         })
@@ -419,7 +439,7 @@ impl Paths {
                 .map(|kept| kept.consent.next_deadline())
                 .min()
         };
-        self.components.iter().filter_map(maintained).min()
+        self.components.iter().filter_map(maintained).min().filter(|at| *at < Instant::MAX)
     }
 
     #[cfg(test)]

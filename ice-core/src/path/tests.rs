@@ -21,7 +21,11 @@ struct Room {
 
 impl Room {
     fn new() -> Self {
-        Self { paths: Paths::new(&[FIRST]), random: Random::new([1; 32]), tracer: Tracer::default() }
+        Self {
+            paths: Paths::new(Gate::Consent, &[FIRST]),
+            random: Random::new([1; 32]),
+            tracer: Tracer::default(),
+        }
     }
 
     fn valid(&mut self, at: u64, number: u32) {
@@ -174,4 +178,18 @@ fn an_old_flow_that_dies_before_the_new_one_is_selected_leaves_the_way_to_what_i
     room.paths.on_valid(Instant::from_millis(20_000), new, &mut room.random);
     room.wait(30_000);
     assert_eq!(room.carries(30_000), Some(new.pair.0));
+}
+
+#[test]
+fn when_the_selected_flow_is_gone_before_the_restart_the_first_valid_one_carries() {
+    let mut room = Room::new();
+    room.valid(0, 3);
+    room.paths.on_selected(Instant::ZERO, flow(3), &mut room.random);
+    room.wait(30_000);
+    room.paths.on_restarted(1);
+    room.effects();
+    let new = of_next_generation(9);
+    room.paths.on_valid(Instant::from_millis(31_000), new, &mut room.random);
+    assert_eq!(room.carries(31_000), Some(new.pair.0));
+    assert_eq!(room.effects().as_slice(), [Effect::Usable(new.pair)]);
 }

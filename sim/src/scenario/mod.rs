@@ -103,8 +103,8 @@ impl World {
         self.network.set_link(link);
     }
 
-    /// Two peers who want to connect: `alice` controlling, `bob` controlled, unless they say otherwise. Signalling
-    /// between them starts at once and takes no time, unless they say otherwise.
+    /// Two peers who want to connect: `alice` controlling, `bob` controlled, unless they say otherwise. Signalling tells credentials,
+    /// `ice-lite`, `ice-pacing` and candidates; it starts at once and takes no time, unless they say otherwise.
     pub fn pair(&mut self, alice: PeerSpec, bob: PeerSpec) -> [PeerId; 2] {
         let alice = self.add("alice", Role::Controlling, alice);
         let bob = self.add("bob", Role::Controlled, bob);

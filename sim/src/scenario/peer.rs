@@ -30,6 +30,7 @@ pub(super) struct Story {
     pub(super) candidates_delay: Duration,
     pub(super) credentials: Told,
     pub(super) candidates: bool,
+    pub(super) pacing: bool,
 }
 
 /// Which credentials signalling tells as those of a peer.
@@ -57,6 +58,7 @@ pub fn open() -> PeerSpec {
             candidates_delay: Duration::ZERO,
             credentials: Told::Right,
             candidates: true,
+            pacing: true,
         },
     }
 }
@@ -149,6 +151,13 @@ impl PeerSpec {
     #[must_use]
     pub fn without_signalled_candidates(mut self) -> Self {
         self.story.candidates = false;
+        self
+    }
+
+    /// Its `ice-pacing` is not told.
+    #[must_use]
+    pub fn without_signalled_pacing(mut self) -> Self {
+        self.story.pacing = false;
         self
     }
 

@@ -1,6 +1,7 @@
 //! What the applications tell each other by signalling, when it arrives, and what the agents make of it.
 
 use core::fmt;
+use core::time::Duration;
 
 use floe_core::candidate::{Address, CandidateError};
 use floe_core::{Candidate, CandidateType, Credentials, Query, RemoteError, Unresolved};
@@ -18,6 +19,8 @@ pub(super) struct Signal {
 
 pub(super) enum News {
     Credentials(Credentials, Option<String>),
+    /// What goes for the whole session: `ice-lite` and `ice-pacing`.
+    Session(bool, Option<Duration>),
     /// To restart, with the credentials of it.
     Offer(Credentials),
     /// To the offer, with the answerer's.
@@ -117,7 +120,11 @@ impl World {
             Told::Of(other) => Ok(other.clone()),
         };
         if let Ok(told) = told {
+            let ours = peer.agent.local_description();
+            let pacing = ours.pacing.filter(|_| peer.story.pacing).map(|ms| Duration::from_millis(ms.into()));
+            let session = News::Session(ours.lite, pacing);
             self.signal(from, News::Credentials(told, answers));
+            self.signal(from, session);
         }
     }
 
@@ -151,7 +158,9 @@ impl World {
     pub(super) fn signal(&mut self, from: PeerId, news: News) {
         let peer = self.peer(from);
         let delay = match news {
-            News::Credentials(..) | News::Offer(_) | News::Answer(_) => peer.story.credentials_delay,
+            News::Credentials(..) | News::Session(..) | News::Offer(_) | News::Answer(_) => {
+                peer.story.credentials_delay
+            }
             News::Candidate(..) | News::EndOfCandidates => peer.story.candidates_delay,
         };
         let at = self.now() + delay;
@@ -180,6 +189,10 @@ impl World {
                 News::Credentials(credentials, answers) => {
                     peer.agent.accept_credentials(now, credentials, answers.as_deref())
                 }
+                News::Session(lite, pacing) => peer
+                    .agent
+                    .set_remote_lite(now, lite)
+                    .and_then(|()| peer.agent.set_remote_pacing(now, pacing)),
                 News::Candidate(stream, candidate) => {
                     peer.agent.add_stream_candidate(now, stream, &candidate)
                 }

@@ -6,11 +6,14 @@
     reason = "a test may end with a panic"
 )]
 
+mod agreement;
 mod connect;
 mod failures;
 mod limits;
+mod lite;
 mod names;
 mod nats;
+mod pacing;
 mod relays;
 mod roles;
 mod traces;

@@ -3,11 +3,11 @@
 use core::net::SocketAddr;
 
 use floe_core::candidate::CandidateType;
-use floe_core::{Candidate, ComponentId, Credentials, Instant, MAX_TRANSMIT, Socket, SocketId, Tuple};
+use floe_core::{Candidate, ComponentId, Instant, MAX_TRANSMIT, SocketId, Tuple};
 
 use super::{Outcome, Stage};
-use crate::forge::{self, CONFLICT, ELSEWHERE, POOR};
-use crate::places::{Place, address, own};
+use crate::forge::{self, CONFLICT, ELSEWHERE, POOR, Variant};
+use crate::places::{Place, address};
 use crate::script::{Action, Step, pick};
 use core::time::Duration;
 
@@ -29,14 +29,19 @@ impl Stage {
                 }
             }
             Action::Answer { which, place, shape, mapped } => {
-                self.answer(at, *which, *place, *shape, |stage, tuple, id| {
+                let answered = self.answer(at, *which, *place, *shape, |stage, tuple, id, peer| {
                     let mapped = if *mapped == 0 { stage.local_of(tuple.socket) } else { address(*mapped) };
-                    stage.forge.success(id, *shape, mapped)
+                    stage.forge.success(id, peer, *shape, mapped)
                 });
+                if let Some(tuple) = answered {
+                    self.answered.insert(tuple, self.now);
+                }
             }
             Action::Refuse { which, place, shape, code } => {
                 let code = pick(CODES, *code);
-                self.answer(at, *which, *place, *shape, |stage, _, id| stage.forge.error(id, *shape, code));
+                self.answer(at, *which, *place, *shape, |stage, _, id, peer| {
+                    stage.forge.error(id, peer, *shape, code)
+                });
             }
             Action::Indication { place } => {
                 let mut bytes = self.forge.indication();
@@ -57,6 +62,9 @@ impl Stage {
                 }
                 self.stranger(at, tuple(*place), &mut bytes);
             }
+            Action::Stray { place, shape, ours, theirs, number } => {
+                self.stray(at, *place, *shape, [*ours, *theirs, *number]);
+            }
             command => self.command(at, command),
         }
     }
@@ -67,24 +75,18 @@ impl Stage {
         let taken = match action {
             Action::SocketUp { socket, bound, component } => {
                 let component = ComponentId { stream: 0, component: (*component).into() };
-                let (id, local) = (SocketId((*socket).into()), own(*bound));
-                let taken = self.agent.socket_up(at, Socket::udp(id, local).component(component)).is_ok();
-                if taken {
-                    assert!(self.sockets.insert(id, local).is_none(), "a name that was taken");
-                }
-                taken
+                self.socket_up(at, *socket, *bound, component)
             }
             Action::Credentials { whose } => {
                 let credentials = match whose % 4 {
-                    0..=1 => self.forge.theirs().clone(),
-                    2 => self.forge.ours().clone(),
-                    _ => Credentials::new("other", "the-password-of-another").expect("good credentials"),
+                    0..=1 => self.forge.peer(0),
+                    2 => &self.forge.ours,
+                    _ => self.forge.peer(1),
                 };
-                let theirs = credentials == *self.forge.theirs();
-                // Another's would make the forged ones wrong for the rest of the story.
-                let taken =
-                    (theirs || self.signalled) && self.agent.set_remote_credentials(at, credentials).is_ok();
-                assert!(theirs || !taken, "credentials that are not the peer's");
+                let credentials = credentials.credentials.clone();
+                let are_own = whose % 4 == 2;
+                let taken = self.agent.set_remote_credentials(at, credentials).is_ok();
+                assert!(!(are_own && taken), "it took its own credentials for the peer's");
                 self.signalled |= taken;
                 taken
             }
@@ -110,12 +112,7 @@ impl Stage {
             }
             Action::Send { component, first, length } => {
                 let component = ComponentId { stream: 0, component: (*component).into() };
-                let payload = vec![*first; (*length).into()];
-                let mut scratch = [0; MAX_TRANSMIT];
-                self.agent.send(at, component, &payload, &mut scratch).is_ok_and(|transmit| {
-                    assert_eq!(transmit.contents, payload);
-                    true
-                })
+                self.send(at, component, &vec![*first; (*length).into()])
             }
             Action::SendFailed { place } => {
                 self.agent.send_failed(at, tuple(*place));
@@ -126,9 +123,19 @@ impl Stage {
                 self.closed = true;
                 false
             }
-            _ => false,
+            later => self.signalling(at, later),
         };
         assert!(!(ended && taken), "it has ended and took {action:?}");
+    }
+
+    /// Sends data; whether the agent lets it.
+    pub(super) fn send(&mut self, at: Instant, component: ComponentId, payload: &[u8]) -> bool {
+        let mut scratch = [0; MAX_TRANSMIT];
+        let Ok(transmit) = self.agent.send(at, component, payload, &mut scratch) else { return false };
+        assert_eq!(transmit.contents, payload);
+        let tuple = Tuple { socket: transmit.socket, remote: transmit.remote };
+        self.has_consent(tuple);
+        true
     }
 
     /// Some names stand for an address of the peer, some are not known.
@@ -167,33 +174,36 @@ impl Stage {
 
     fn request(&mut self, at: Instant, place: Place, shape: u8, tie_breaker: u8, priority: u8) {
         let claim = self.claim(shape & CONFLICT != 0, tie_breaker);
-        let mut bytes = self.forge.request(shape, claim, u32::from(priority) * 0x0101_0101);
+        let mut bytes =
+            self.forge.request(shape, claim, u32::from(priority) * 0x0101_0101, Variant::default());
         self.receive(at, tuple(place), &mut bytes, true);
     }
 
-    /// The peer answers a request that the agent has sent, if it has sent so many.
+    /// The peer answers a request that the agent has sent, if it has sent so many. The flow, if that may be the
+    /// peer's consent.
     fn answer(
         &mut self,
         at: Instant,
         which: u8,
         place: Place,
         shape: u8,
-        write: impl FnOnce(&Self, Tuple, floe_core::wire::TransactionId) -> Vec<u8>,
-    ) {
-        let Some(&(asked, id)) = self.asked.get(usize::from(which) % super::MEMORY) else { return };
-        let mut bytes = write(self, asked, id);
+        write: impl FnOnce(&Self, Tuple, floe_core::wire::TransactionId, usize) -> Vec<u8>,
+    ) -> Option<Tuple> {
+        let &(asked, id, peer) = self.asked.get(usize::from(which) % super::MEMORY)?;
+        let mut bytes = write(self, asked, id, peer);
         let from = if shape & ELSEWHERE != 0 { tuple(place) } else { asked };
         if shape & POOR != 0 {
             self.stranger(at, from, &mut bytes);
-        } else {
-            self.receive(at, from, &mut bytes, true);
+            return None;
         }
+        self.receive(at, from, &mut bytes, true);
+        (from == asked).then_some(asked)
     }
 
     /// Bytes of somebody who has no password.
     pub(crate) fn raw(&self, place: Place, repair: u8, bytes: &[u8]) -> (Tuple, Vec<u8>) {
         let mut bytes = bytes.to_vec();
-        if let (true, Some((_, id))) = (repair & 1 != 0, self.asked.front()) {
+        if let (true, Some((_, id, _))) = (repair & 1 != 0, self.asked.front()) {
             bytes.iter_mut().skip(8).zip(id.0).for_each(|(to, from)| *to = from);
         }
         if repair & 2 != 0 {
@@ -253,7 +263,7 @@ impl Stage {
     }
 }
 
-fn tuple(place: Place) -> Tuple {
+pub(super) fn tuple(place: Place) -> Tuple {
     Tuple { socket: place.socket_id(), remote: place.remote_address() }
 }
 

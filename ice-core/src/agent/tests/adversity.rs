@@ -176,6 +176,7 @@ fn every_pair_of_a_long_list_keeps_its_retransmissions() {
     }
     let c = Credentials::new("peer", "the-password-of-the-peer").unwrap();
     agent.set_remote_credentials(Instant::ZERO, c).unwrap();
+    agent.set_remote_pacing(Instant::ZERO, Some(Duration::from_millis(5))).unwrap();
     for n in 0..100 {
         let line = format!("candidate:{n} 1 UDP {} {} 4000 typ host", n + 1, source(1_000 + n).ip());
         agent.add_remote_candidate(Instant::ZERO, &line.parse().unwrap()).unwrap();

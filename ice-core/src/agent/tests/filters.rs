@@ -76,6 +76,8 @@ fn a_hidden_host_is_checked_from_once_a_reflexive_candidate_of_it_is_told() {
         stage.told(),
         ["candidate:2 1 UDP 1694498815 203.0.113.1 1000 typ srflx raddr 0.0.0.0 rport 9"]
     );
+    let described = &stage.agent.local_description().streams[0].candidates;
+    assert_eq!(described.iter().map(|c| c.kind).collect::<Vec<_>>(), [CandidateType::ServerReflexive]);
     let request = stage.request(CONTROLLED, false);
     assert_eq!(stage.receive(PEER, &request), Outcome::Consumed);
     assert!(stage.take_request(PEER).is_some());

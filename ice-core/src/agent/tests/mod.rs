@@ -6,6 +6,7 @@ mod conformance;
 mod filters;
 mod hostile;
 mod limits;
+mod lite;
 mod names;
 mod nomination;
 mod patience;

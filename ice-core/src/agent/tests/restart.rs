@@ -243,6 +243,7 @@ fn what_belongs_to_an_old_generation_is_recognised() {
     let request = stage.request(claim, false);
     stage.receive(PEER, &request);
     stage.poll();
+    stage.answer_all(PEER);
     let mine = stage.agent.local_credentials().clone();
     stage.agent.restart(stage.now).unwrap();
     let old = stage.credentials.clone();
@@ -283,4 +284,47 @@ fn old_generations_are_bounded_and_the_oldest_is_refused() {
     stage.agent.restart(stage.now).unwrap();
     assert_eq!(stage.agent.generations.old.len(), MAX_OLD_GENERATIONS);
     assert_eq!(stage.receive(PEER, &first), Outcome::Dropped(DropReason::WrongUsername));
+}
+
+/// Generations are part of the names of pairs, which have room for 4,096 of them.
+#[test]
+fn generations_that_are_remembered_have_different_numbers_however_many_there_were() {
+    let mut stage = Stage::new(role(Role::Controlled));
+    for _ in 0..5_000 {
+        stage.agent.restart(stage.now).unwrap();
+        stage.agent.prepare_restart(stage.now).unwrap();
+        let mut numbers = stage.agent.generations.numbers();
+        numbers.sort_unstable();
+        assert!(numbers.windows(2).all(|w| w[0] != w[1]), "{numbers:?}");
+    }
+}
+
+/// An application that restarts again and again while its signalling is down must not lose the path that works.
+#[test]
+fn a_path_outlives_more_restarts_than_generations_are_remembered() {
+    let mut call = Call::connected(Duration::from_millis(30));
+    call.signalling = Duration::from_secs(3_600);
+    for _ in 0..2 * MAX_OLD_GENERATIONS {
+        call.restart(0);
+        call.run_for(20);
+        assert!(call.bench.agents[0].generations.old.len() <= MAX_OLD_GENERATIONS);
+        assert!(call.bench.agents[0].path(ComponentId::FIRST).is_some());
+    }
+    assert_eq!(call.generations, [[0], [0]]);
+    call.assert_nothing_lost();
+}
+
+#[test]
+fn numbers_of_generations_begin_anew_and_are_not_given_twice() {
+    let mut stage = Stage::new(role(Role::Controlled));
+    for _ in 0..=usize::from(crate::base::PairId::LAST_GENERATION) + 10 {
+        stage.agent.restart(stage.now).unwrap();
+        stage.poll();
+        stage.events.clear();
+        let mut numbers = stage.agent.generations.numbers();
+        let count = numbers.len();
+        numbers.sort_unstable();
+        numbers.dedup();
+        assert_eq!(numbers.len(), count);
+    }
 }

@@ -363,3 +363,19 @@ fn like_paths_do_not_flap() {
     assert!(net.selections(0) <= 2, "{:#?}", net.log());
     assert!(net.agents[0].renominates());
 }
+
+/// A peer may see us at an address that is another socket's. When that one goes, the path of the first is still told.
+#[test]
+fn a_path_is_told_though_the_socket_of_its_mapped_address_is_gone() {
+    let mut stage = puppet::Stage::new(role(Role::Controlling));
+    let other = SocketAddr::from(([10, 0, 0, 77], 4000));
+    stage.agent.socket_up(stage.now, Socket::udp(crate::base::SocketId(3), other)).unwrap();
+    stage.add_candidate(puppet::PEER, 7);
+    stage.poll();
+    let request = stage.take_request(puppet::PEER).unwrap();
+    let response = stage.response(&request, other);
+    stage.receive(puppet::PEER, &response);
+    stage.agent.socket_down(stage.now, crate::base::SocketId(3)).unwrap();
+    let remote = stage.agent.path(ComponentId::FIRST).map(|path| path.remote);
+    assert_eq!(remote, Some(puppet::PEER));
+}

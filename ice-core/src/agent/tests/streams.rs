@@ -180,3 +180,20 @@ fn an_address_has_the_same_preference_for_each_component() {
     }
     assert_eq!(priorities, [(0, 1, 2_130_706_431), (0, 2, 2_130_706_430), (1, 1, 2_130_706_431)]);
 }
+
+/// Nor do its sockets hear from us again: the application may have closed them.
+#[test]
+fn a_staged_restart_does_not_bring_a_removed_component_back() {
+    let mut alone = Alone::new(&[1, 1]);
+    alone.add(&[(0, 1, 1), (1, 1, 1)]);
+    alone.agent.prepare_restart(Instant::ZERO).unwrap();
+    alone.agent.remove_component(Instant::ZERO, component(1, 1)).unwrap();
+    alone.agent.apply_restart(Instant::ZERO).unwrap();
+    let line = "candidate:1 1 UDP 1 10.0.1.9 6000 typ host".parse().unwrap();
+    alone.agent.add_stream_candidate(Instant::ZERO, 0, &line).unwrap();
+    let mut scratch = [0; MAX_TRANSMIT];
+    while let Output::Event(event) = alone.agent.poll(Instant::ZERO, &mut scratch) {
+        assert!(!matches!(event, Event::LocalCandidate { stream: 1, .. }), "{event:?}");
+    }
+    assert!(alone.agent.generations.current.candidates.locals().iter().all(|l| l.component.stream == 0));
+}
