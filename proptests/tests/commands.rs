@@ -364,6 +364,11 @@ impl Bench {
                     }
                 }
                 Output::Event(_) => assert!(!self.is_closed),
+                Output::Resolve(query) => {
+                    assert!(!self.is_closed);
+                    let addresses = [[10, 0, 0, 2].into(), [224, 0, 0, 1].into()];
+                    self.agent.resolved(now, query.id, Ok(&addresses)).unwrap();
+                }
             }
         }
         panic!("polls never end");

@@ -50,6 +50,7 @@ impl Agent {
         }
         self.paths.on_restarted(self.generations.current.number);
         self.watch.on_restarted(self.now);
+        self.names.reset();
         self.last_loss = None;
         let Generation { local, answers, .. } = &self.generations.current;
         self.events.push_back(Event::Restarted { credentials: local.clone(), answers: answers.clone() });
@@ -116,6 +117,7 @@ impl Agent {
         self.paths.remove(self.now, |flow| flow.pair.generation() == number);
         self.absorb();
         self.generations.current.forget_remote(&self.components);
+        self.names.reset();
     }
 
     /// Makes room for one more old generation. If even the one that goes lends a path, that is told while it is known.
@@ -142,7 +144,8 @@ impl Agent {
         }
     }
 
-    /// Tells the candidates of a generation, which are those of the one before under other credentials.
+    /// Tells the candidates of a generation, which are those of the one before under other credentials. What is hidden
+    /// stays so.
     fn announce_again(&mut self, number: u16) {
         let Some(generation) = self.generations.get(number) else { return };
         let candidates: &Candidates = &generation.candidates;

@@ -3,14 +3,16 @@
 
 mod adversity;
 mod conformance;
-
+mod filters;
 mod hostile;
 mod limits;
 mod lite;
+mod names;
 mod nomination;
 mod patience;
 mod puppet;
 mod restart;
+mod restart_candidates;
 mod roaming;
 mod stats;
 mod streams;
@@ -20,6 +22,7 @@ use crate::candidate::Candidate;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use alloc::{format, vec};
+use core::net::SocketAddr;
 use core::time::Duration;
 
 /// Two agents and what is in flight between them.
@@ -95,7 +98,7 @@ impl Bench {
                             next = next.min(at.unwrap_or(until).max(self.now));
                             break;
                         }
-                        Output::Closed => break,
+                        Output::Resolve(_) | Output::Closed => break,
                     }
                 }
             }
