@@ -126,3 +126,19 @@ fn virtual_relays_come_last_and_take_nothing_from_the_others() {
     );
     assert_eq!(gatherer.socket(HOST).map(Socket::kind), Some(CandidateType::Host));
 }
+
+/// Who roams for days meets ever new addresses.
+#[test]
+fn preferences_of_former_addresses_are_remembered_up_to_a_bound() {
+    let (mut gatherer, _) = one(CandidateFilter::default());
+    let home = gatherer.preference(&Socket::udp(HOST, at("10.0.0.1:5000")));
+    for number in 1..2_000_u32 {
+        let [.., high, low] = number.to_be_bytes();
+        let local = SocketAddr::from(([10, 1, high, low], 5_000));
+        gatherer.socket_up(Socket::udp(SocketId(number), local)).unwrap();
+        gatherer.gather(&mut Candidates::new());
+        gatherer.socket_down(SocketId(number));
+    }
+    assert!(gatherer.ranked.len() <= MAX_RANKED, "{}", gatherer.ranked.len());
+    assert_eq!(gatherer.preference(&Socket::udp(HOST, at("10.0.0.1:5000"))), home, "a living one is kept");
+}
