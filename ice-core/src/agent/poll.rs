@@ -108,6 +108,11 @@ impl Agent {
 
     /// Takes the news from one room to the other and to the application, until there is none.
     pub(super) fn absorb(&mut self) {
+        if self.life != Life::Running {
+            // Who has ended has no more to tell.
+            while self.paths.poll_effect().is_some() || self.generations.poll_effect().is_some() {}
+            return;
+        }
         loop {
             // What has come of the last news first: a path is told as usable before it is told as selected.
             if let Some(effect) = self.paths.poll_effect() {
