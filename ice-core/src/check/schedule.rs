@@ -224,7 +224,7 @@ impl Checks {
         }
     }
 
-    /// What is worth a free slot: a nomination, else the best open pair of a component that has no valid one, when
+    /// What is worth a free slot: a nomination of either side, else the best open pair of a component that has no valid one, when
     /// its last request is an RTO old. So loss costs half a second, not a doubling of it.
     fn to_repeat(&self, now: Instant, which: impl Fn(&Pair) -> bool) -> Option<PairId> {
         self.repeatable().find(|p| repeat_at(p) <= now && which(p)).map(|p| p.id)
@@ -232,8 +232,11 @@ impl Checks {
 
     fn repeatable(&self) -> impl Iterator<Item = &Pair> {
         let nominating = self.nominating().chain(self.renominating()).filter_map(|id| self.set.get(id));
+        // The peer sends there already, and waits for us.
+        let wanted =
+            self.set.iter().filter(|p| p.is_wanted() && matches!(p.state, PairState::InProgress { .. }));
         let best = self.components.iter().filter_map(|c| self.best_unanswered(c.component));
-        nominating.chain(best)
+        nominating.chain(wanted).chain(best)
     }
 
     fn best_unanswered(&self, component: ComponentId) -> Option<&Pair> {
