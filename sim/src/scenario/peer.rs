@@ -28,6 +28,7 @@ pub(super) struct Story {
     pub(super) candidates_delay: Duration,
     pub(super) credentials: Told,
     pub(super) candidates: bool,
+    pub(super) removals: bool,
     pub(super) pacing: bool,
 }
 
@@ -54,6 +55,7 @@ pub fn open() -> PeerSpec {
             candidates_delay: Duration::ZERO,
             credentials: Told::Right,
             candidates: true,
+            removals: true,
             pacing: true,
         },
     }
@@ -135,6 +137,13 @@ impl PeerSpec {
         self
     }
 
+    /// That a candidate of it is gone is not told.
+    #[must_use]
+    pub fn without_signalled_removals(mut self) -> Self {
+        self.story.removals = false;
+        self
+    }
+
     /// Its `ice-pacing` is not told.
     #[must_use]
     pub fn without_signalled_pacing(mut self) -> Self {
@@ -175,7 +184,8 @@ pub(super) struct Peer {
 }
 
 /// Where a STUN server would stand. Nobody lives there.
-const STUN_SERVER: SocketAddr = SocketAddr::new(IpAddr::V4(core::net::Ipv4Addr::new(192, 0, 2, 1)), 3478);
+pub(super) const STUN_SERVER: SocketAddr =
+    SocketAddr::new(IpAddr::V4(core::net::Ipv4Addr::new(192, 0, 2, 1)), 3478);
 
 impl Peer {
     #[expect(
@@ -239,6 +249,18 @@ impl Peer {
     /// The address of a socket.
     pub(super) fn address(&self, socket: SocketId) -> Option<SocketAddr> {
         self.sockets.get(usize::try_from(socket.0).ok()?).copied()
+    }
+
+    /// A socket more, that the agent is to be told of by this name.
+    pub(super) fn add_socket(&mut self, local: SocketAddr) -> SocketId {
+        self.sockets.push(local);
+        SocketId(u32::try_from(self.sockets.len() - 1).unwrap_or(u32::MAX))
+    }
+
+    /// The sockets that were ever bound to an address of the host.
+    pub(super) fn sockets_at(&self, ip: IpAddr) -> Vec<(SocketId, SocketAddr)> {
+        let all = (0..).map(SocketId).zip(self.sockets.iter().copied());
+        all.filter(|(_, local)| local.ip() == ip).collect()
     }
 
     /// That of the first living socket.

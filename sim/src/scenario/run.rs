@@ -149,9 +149,13 @@ impl World {
             timeline.tell(now, name, event.clone());
         }
         let told = self.peer(id).story.candidates;
+        let removals_told = self.peer(id).story.removals;
         match &event {
             Event::LocalCandidate { stream, candidate } if told => {
                 self.signal(id, News::Candidate(*stream, candidate.clone()));
+            }
+            Event::CandidateRemoved { stream, candidate } if told && removals_told => {
+                self.signal(id, News::Removed(*stream, candidate.clone()));
             }
             Event::Restarted { answers, .. } if !self.uses_offers => {
                 self.signal_credentials(id, answers.clone());

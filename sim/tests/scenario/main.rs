@@ -13,6 +13,7 @@ mod limits;
 mod lite;
 mod nats;
 mod pacing;
+mod roaming;
 mod roles;
 mod traces;
 mod traffic;
