@@ -140,7 +140,7 @@ fn what_is_wrong_on_the_way_is_told_and_ends_nothing() {
         "\n",
         r#"{"t":"cand","cand":"candidate:1 1 QUIC 1 127.0.0.1 9 typ host"}"#,
         "\n",
-        r#"{"t":"cand","cand":"a=candidate:1 1 UDP 1 peer.local 9 typ host"}"#,
+        r#"{"t":"cand","cand":"a=candidate:1 1 UDP 1 a.peer.local 9 typ host"}"#,
         "\n",
     );
     let [alice, bob] = pair(&[], &[], first);
@@ -154,8 +154,8 @@ fn what_is_wrong_on_the_way_is_told_and_ends_nothing() {
          section 5.4)",
         "floe: warning: line 5 skipped: unknown kind `weather`",
         "floe: warning: line 6: candidate skipped: unknown candidate transport \"QUIC\"",
-        "floe: warning: line 7: candidate skipped: the candidate's address is a name (`candidate:1 1 UDP 1 peer.local \
-         9 typ host`)",
+        "floe: warning: line 7: candidate skipped: the candidate's address is a name that cannot be resolved \
+         (`candidate:1 1 UDP 1 a.peer.local 9 typ host`)",
     ];
     assert_eq!(told, expected);
 }

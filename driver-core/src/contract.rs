@@ -37,6 +37,7 @@ macro_rules! contract_tests {
             $block_on, $runtime;
             connects_both_ways
             candidates_may_trickle
+            names_are_looked_up
             recv_is_cancel_safe
             send_errors_are_typed
             close_ends_what_waits
@@ -85,7 +86,7 @@ pub async fn candidates_may_trickle<R: Runtime>(runtime: &R) {
     within(runtime, right.connect()).await.unwrap();
 
     let mut again = from_right.clone();
-    let name = "candidate:1 1 UDP 1 a-peer.local 9 typ host".parse::<Candidate>().unwrap();
+    let name = "candidate:1 1 UDP 1 many.dots.local 9 typ host".parse::<Candidate>().unwrap();
     again.candidates.push(name.clone());
     let unusable = left.set_remote_description(&again).unwrap();
     assert_eq!(unusable.len(), 1);
@@ -94,6 +95,14 @@ pub async fn candidates_may_trickle<R: Runtime>(runtime: &R) {
         Some((&name, RemoteError::UnresolvedName))
     );
     assert_eq!(left.set_remote_description(&from_left), Err(RemoteError::OurOwnCredentials));
+}
+
+/// The runtime's resolver finds what the system knows, and says so when it does not.
+pub async fn names_are_looked_up<R: Runtime>(runtime: &R) {
+    let resolver = runtime.resolver();
+    let addresses = within(runtime, resolver("localhost".to_owned())).await.unwrap();
+    assert!(!addresses.is_empty() && addresses.iter().all(std::net::IpAddr::is_loopback), "{addresses:?}");
+    assert!(within(runtime, resolver("not..a.name".to_owned())).await.is_err());
 }
 
 /// A `recv` that is dropped while it waits takes nothing with it.

@@ -2,7 +2,7 @@
 //! and time in and out of the engine, and the [`Session`] and [`Connection`] that an application holds.
 //!
 //! Applications use a driver for their runtime, such as `floe-tokio`. This crate is for authors of drivers: a
-//! [`Runtime`] gives a socket, a timer and a way to spawn; all else is here, the public [`face!`] too. The feature
+//! [`Runtime`] gives a socket, a timer, a resolver of names and a way to spawn; all else is here, the public [`face!`] too. The feature
 //! `contract` has the test suite that a driver has to pass.
 //!
 //! # How it works
@@ -25,6 +25,7 @@ mod error;
 mod events;
 mod face;
 pub mod interfaces;
+mod names;
 mod runtime;
 mod session;
 mod shared;
@@ -43,6 +44,7 @@ pub use events::{Events, MAX_EVENTS};
 #[doc(hidden)] // For `face!`.
 pub use floe_core;
 pub use interfaces::InterfacePolicy;
+pub use names::{Lookup, Resolver};
 pub use runtime::{AsyncDatagram, AsyncTimer, Runtime};
 pub use session::Session;
 pub use shared::MAX_RECEIVED;

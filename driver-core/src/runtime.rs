@@ -6,6 +6,8 @@ use std::net::{SocketAddr, UdpSocket};
 use std::task::{Context, Poll};
 use std::time::Instant;
 
+use crate::Resolver;
+
 /// An async runtime, or a handle to one.
 pub trait Runtime: Send + Sync + 'static {
     /// A UDP socket that is registered with the runtime's reactor.
@@ -21,6 +23,9 @@ pub trait Runtime: Send + Sync + 'static {
 
     /// A timer that is not set.
     fn timer(&self) -> Self::Timer;
+
+    /// What looks up the names of candidates.
+    fn resolver(&self) -> Resolver;
 
     /// Runs `task` in the background until it ends. If the runtime ends first, it drops the task.
     fn spawn(&self, task: impl Future<Output = ()> + Send + 'static);

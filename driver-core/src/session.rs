@@ -69,7 +69,7 @@ impl<R: Runtime> Session<R> {
         if sockets.is_empty() {
             return Err(BindError::NoUsableAddress(unused));
         }
-        let mut task = Task::new(Arc::clone(&shared), sockets, runtime.timer());
+        let mut task = Task::new(Arc::clone(&shared), sockets, runtime.timer(), runtime.resolver());
         task.gather();
         runtime.spawn(task);
         Ok(Self { handle: Arc::new(Handle { shared }) })

@@ -14,10 +14,11 @@ use std::time::{Duration, Instant as Clock};
 use floe_core::{Datagram, Instant, MAX_TRANSMIT, Output, Received, SocketId, Tuple};
 use tracing::{debug, warn};
 
+use crate::names::Lookups;
 use crate::shared::{Life, Shared, State, Topic};
 use crate::socket::{Port, Sent, without_zone};
 use crate::stats::bump;
-use crate::{AsyncDatagram, AsyncTimer, Runtime};
+use crate::{AsyncDatagram, AsyncTimer, Resolver, Runtime};
 
 /// How many datagrams of one socket are read before the next socket has its turn, and then the other tasks.
 const READS: usize = 32;
@@ -34,6 +35,7 @@ pub(crate) struct Task<R: Runtime> {
     shared: Arc<Shared<R>>,
     readers: Vec<Reader<R::Socket>>,
     timer: R::Timer,
+    lookups: Lookups,
     scratch: Box<[u8; MAX_TRANSMIT]>,
     /// Any datagram fits, so that none is cut.
     buffer: Box<[u8]>,
@@ -57,12 +59,18 @@ enum Turn {
 
 impl<R: Runtime> Task<R> {
     /// `sockets` in the order of their ids.
-    pub(crate) fn new(shared: Arc<Shared<R>>, sockets: Vec<Arc<R::Socket>>, timer: R::Timer) -> Self {
+    pub(crate) fn new(
+        shared: Arc<Shared<R>>,
+        sockets: Vec<Arc<R::Socket>>,
+        timer: R::Timer,
+        resolver: Resolver,
+    ) -> Self {
         let reader = |(id, socket)| Reader { id: SocketId(id), socket, errors: 0, rests_until: None };
         Self {
             shared,
             readers: (0..).zip(sockets).map(reader).collect(),
             timer,
+            lookups: Lookups::new(resolver),
             scratch: Box::new([0; MAX_TRANSMIT]),
             buffer: vec![0; usize::from(u16::MAX)].into(),
         }
@@ -98,6 +106,7 @@ impl<R: Runtime> Task<R> {
                         state.on_sent(tuple, sent);
                     }
                     Output::Event(event) => state.on_event(event),
+                    Output::Resolve(query) => self.lookups.want(query),
                     Output::Wait(until) => {
                         let until = until.map(|at| if at > now { at } else { now + LEAST_WAIT });
                         return Turn::Wait(until.and_then(|at| state.clock(at)));
@@ -107,6 +116,19 @@ impl<R: Runtime> Task<R> {
             }
             Turn::More
         })
+    }
+
+    /// Tells the engine what names stand for. False if there was nothing to tell.
+    fn answer(&mut self, cx: &mut Context<'_>) -> bool {
+        let ended = self.lookups.poll(cx);
+        for (query, addresses) in &ended {
+            self.shared.with(|state| {
+                let now = state.now();
+                // An engine that has ended does not want to know any more.
+                let _ = state.agent.resolved(now, *query, Ok(addresses));
+            });
+        }
+        !ended.is_empty()
     }
 
     /// Sends what waits for room, and wakes those who do. False if a socket has to be asked again.
@@ -149,6 +171,7 @@ impl<R: Runtime> Future for Task<R> {
             }
             Turn::Wait(until) => until,
         };
+        more |= this.answer(cx);
         more |= !this.flush(cx);
         if let Some(at) = this.sleep_until(until) {
             this.timer.reset(at);

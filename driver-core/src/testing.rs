@@ -11,7 +11,7 @@ use std::time::Instant;
 use floe_core::{Agent, AgentConfig};
 
 use crate::shared::Shared;
-use crate::{AsyncDatagram, AsyncTimer, Runtime};
+use crate::{AsyncDatagram, AsyncTimer, Resolver, Runtime};
 
 pub(crate) struct Puppet;
 
@@ -48,6 +48,16 @@ pub(crate) fn peer() -> SocketAddr {
     "192.0.2.7:7".parse().unwrap()
 }
 
+/// Knows one name, and says of any other that there is none.
+pub(crate) fn resolver() -> Resolver {
+    Box::new(|name| {
+        Box::pin(async move {
+            let known = (name == "peer.example.org").then(|| vec![peer().ip()]);
+            known.ok_or_else(|| io::ErrorKind::NotFound.into())
+        })
+    })
+}
+
 pub(crate) fn shared() -> Arc<Shared<Puppet>> {
     Arc::new(Shared::new(Agent::new(AgentConfig::default(), [1; 32]).unwrap()))
 }
@@ -62,6 +72,10 @@ impl Runtime for Puppet {
 
     fn timer(&self) -> PuppetTimer {
         PuppetTimer(None)
+    }
+
+    fn resolver(&self) -> Resolver {
+        resolver()
     }
 
     fn spawn(&self, _: impl Future<Output = ()> + Send + 'static) {}

@@ -7,7 +7,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
-use floe_driver::{AsyncDatagram, AsyncTimer, Runtime};
+use floe_driver::{AsyncDatagram, AsyncTimer, Resolver, Runtime};
 use tokio::io::ReadBuf;
 use tokio::runtime::Handle;
 use tokio::time::Sleep;
@@ -43,6 +43,18 @@ impl Runtime for Tokio {
 
     fn timer(&self) -> Timer {
         Timer { runtime: self.0.clone(), sleep: None }
+    }
+
+    fn resolver(&self) -> Resolver {
+        let runtime = self.0.clone();
+        Box::new(move |name| {
+            // The system's resolver blocks, and does so on a thread for that.
+            let lookup = runtime.spawn(async move {
+                let found = tokio::net::lookup_host((name, 0)).await?;
+                Ok(found.map(|address| address.ip()).collect())
+            });
+            Box::pin(async move { lookup.await.map_err(io::Error::other)? })
+        })
     }
 
     fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {

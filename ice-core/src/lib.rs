@@ -14,7 +14,7 @@
 //! ```
 //! use std::net::SocketAddr;
 //! use floe_core::{Agent, AgentConfig, ComponentId, Datagram, Event, Instant, MAX_TRANSMIT, Output, Received};
-//! use floe_core::{Role, Socket, SocketId};
+//! use floe_core::{Role, Socket, SocketId, Unresolved};
 //!
 //! let addresses = [1, 2].map(|host| SocketAddr::from(([192, 0, 2, host], 4000)));
 //! let mut agents = [
@@ -52,6 +52,8 @@
 //!                 }
 //!                 Output::Event(Event::Failed(report)) => panic!("{report}"),
 //!                 Output::Event(_) => {}
+//!                 // Only where a candidate has a name instead of an address.
+//!                 Output::Resolve(query) => agents[side].resolved(now, query.id, Err(Unresolved))?,
 //!                 Output::Wait(until) => break wake = wake.into_iter().chain(until).min(),
 //!                 Output::Closed => break,
 //!             }
@@ -113,11 +115,12 @@ pub mod wire;
 pub use agent::{
     Agent, AgentConfig, CandidateId, CandidatePairStats, CandidateStats, Cause, ComponentError, ConfigError,
     Datagram, Event, IceTransportState, MAX_COMPONENTS, MAX_OLD_GENERATIONS, MAX_PENDING_ANSWERS,
-    MAX_TRANSMIT, MappingKnowledge, NotSent, Output, PairReport, Path, Received, RemoteError, Report,
-    RestartError, SendError, Stats, Taken, Transmit, TransportStats, Untaken,
+    MAX_QUERIES, MAX_TRANSMIT, MappingKnowledge, NotSent, Output, PairReport, Path, Query, QueryId, Received,
+    RemoteError, Report, ResolveError, RestartError, SendError, Stats, Taken, Transmit, TransportStats,
+    Unresolved, Untaken,
 };
-pub use base::{ComponentId, Instant, PairId, SocketId, Tuple};
-pub use candidate::{Candidate, CandidateType};
+pub use base::{ComponentId, Instant, InterfaceId, PairId, SocketId, Tuple};
+pub use candidate::{AddressPrefix, Candidate, CandidateFilter, CandidateType, CandidateTypes, PrefixError};
 pub use check::{
     DEFAULT_PAIRS, MAX_PAIRS, MAX_PAIRS_PER_REMOTE_ADDRESS, Nomination, PathMeasure, Preference, Reach, Role,
 };

@@ -346,6 +346,8 @@ impl Run {
                     }
                     self.peers[side].events.push((at, event));
                 }
+                // Nobody signals names.
+                Output::Resolve(_) => {}
                 Output::Wait(until) => return until,
                 Output::Closed => return None,
             }

@@ -11,9 +11,9 @@ use std::collections::BTreeMap;
 
 use floe_core::trace::TraceEvent;
 use floe_core::wire::{Class, Message};
-use floe_core::{Instant, PairId};
+use floe_core::{Event, Instant, PairId};
 use floe_proptests::paste::*;
-use floe_proptests::{Datagram, Outcome, Run, SideOutcome, outages, run, scenarios, thousand};
+use floe_proptests::{Datagram, Outcome, Run, SideOutcome, outages, renewals, run, scenarios, thousand};
 use proptest::prelude::*;
 
 proptest! {
@@ -27,6 +27,19 @@ proptest! {
         // Seven transmissions can all be lost, once in many thousand sessions that have one way only.
         if scenario.link.loss_percent == 0 || !was_never_heard(&outcome) {
             agree(&outcome)?;
+        }
+    }
+
+    /// Users change networks, and so do both sides at once, while the last change is still being signalled: whoever
+    /// restarts, the two meet again, in the same generation.
+    #[test]
+    fn two_agents_that_restart_end_with_the_same_pair_of_the_same_generation(renewal in renewals()) {
+        let (run, since) = renew(&renewal);
+        let agreed = run.agreement();
+        let outcome = run.outcome();
+        let gave_up = was_never_heard_since(&outcome, since) || has_lost_consent(&outcome);
+        if renewal.scenario.link.loss_percent == 0 || !gave_up {
+            prop_assert!(agreed.is_ok(), "{agreed:?}");
         }
     }
 
@@ -278,6 +291,61 @@ fn a_nomination_that_is_still_wanted_when_the_roles_change_is_said_aloud() {
     agree(&run(&scenario)).unwrap();
 }
 
+/// As proptest printed it. Alice hears Bob's second credentials in his checks before signalling brings his first: these are
+/// over, and the candidates that came with the second ones are not to be thrown away for them.
+#[test]
+fn credentials_that_come_after_their_successors_were_heard_are_ignored() {
+    let renewal = Renewal {
+        scenario: Scenario {
+            seed: 483625185500474323,
+            link: Link {
+                latency_ms: 1,
+                jitter_ms: 0,
+                loss_percent: 0,
+                duplication_percent: 0,
+                reordering_percent: 0,
+                reorder_ms: 0,
+            },
+            ta_ms: 5,
+            overlapping: false,
+            neighbours: false,
+            alice: Side {
+                role: Controlled,
+                tie_breaker: None,
+                nomination: Fast,
+                nat: Open,
+                addresses: 1,
+                dead: 0,
+                ipv6: false,
+                sockets_ms: 0,
+                credentials_ms: 0,
+                candidates_ms: 0,
+                trickle_ms: 0,
+                reversed: false,
+                end_ms: 0,
+            },
+            bob: Side {
+                role: Controlling,
+                tie_breaker: None,
+                nomination: Fast,
+                nat: Open,
+                addresses: 1,
+                dead: 0,
+                ipv6: false,
+                sockets_ms: 0,
+                credentials_ms: 2373,
+                candidates_ms: 0,
+                trickle_ms: 0,
+                reversed: false,
+                end_ms: 0,
+            },
+        },
+        renominates: false,
+        restarts: vec![Restart { at_ms: 0, side: 0, offered: false, told_ms: 2 }],
+    };
+    assert_eq!(renew(&renewal).0.agreement(), Ok(()));
+}
+
 /// Opposite roles, and the pair of one side is that of the other seen in a mirror.
 fn agree(outcome: &Outcome) -> Result<(), TestCaseError> {
     let [alice, bob] = &outcome.sides;
@@ -287,6 +355,21 @@ fn agree(outcome: &Outcome) -> Result<(), TestCaseError> {
     };
     prop_assert_eq!((ours.local, ours.remote), (theirs.remote, theirs.local));
     Ok(())
+}
+
+/// Runs a session until all its restarts have come to their end, and 12 s more; since when nothing was signalled.
+fn renew(renewal: &Renewal) -> (Run, Instant) {
+    let mut run = Run::renewing(renewal);
+    let signalled = Instant::ZERO + renewal.all_signalled_after();
+    run.advance_to(signalled);
+    run.run_until_agreed(signalled + Duration::from_secs(40));
+    let settled = run.now() + Duration::from_secs(12);
+    run.advance_to(settled);
+    if renewal.renominates {
+        // One may be under way.
+        run.run_until_agreed(settled + Duration::from_secs(15));
+    }
+    (run, signalled)
 }
 
 /// Whether the network let no answer through but a refusal, and of requests only as many as one pair sends.
@@ -302,6 +385,23 @@ fn was_never_heard_since(outcome: &Outcome, since: Instant) -> bool {
         outcome.datagrams.iter().filter(of_class).count()
     };
     received(Class::Success) == 0 && received(Class::Request) <= 7
+}
+
+/// Whether a side has lost the pair that it had selected because it heard of it for 30 s no more, and has no other since.
+fn has_lost_consent(outcome: &Outcome) -> bool {
+    let (expiry, late_copies) = (Duration::from_secs(30), Duration::from_secs(3));
+    outcome.sides.iter().zip(0..).any(|(of, side)| {
+        let since = of.events.iter().rev().take_while(|(_, e)| !matches!(e, Event::PathSelected(_)));
+        since.into_iter().any(|(lost_at, event)| {
+            let Event::PathLost { path, .. } = event else { return false };
+            let silent = |d: &&Datagram| d.at + expiry > *lost_at + late_copies && d.at <= *lost_at;
+            let on_path = |d: &&Datagram| (d.side, d.socket, d.remote) == (side, path.socket, path.remote);
+            let answers = |d: &Datagram| {
+                d.received && Message::parse(&d.bytes).is_ok_and(|m| m.class() == Class::Success)
+            };
+            !outcome.datagrams.iter().filter(silent).filter(on_path).any(answers)
+        })
+    })
 }
 
 fn first_difference(first: &Outcome, second: &Outcome) -> String {

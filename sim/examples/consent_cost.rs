@@ -149,7 +149,8 @@ impl Call {
                 }
                 Output::Event(Event::PathDegraded(_)) => self.books.degraded += 1,
                 Output::Event(Event::Failed(report)) => return Err(report.to_string().into()),
-                Output::Event(_) => {}
+                // Nobody signals names.
+                Output::Event(_) | Output::Resolve(_) => {}
                 Output::Wait(until) => {
                     side.wake = until;
                     return Ok(());

@@ -144,7 +144,7 @@ impl Terminal {
         state("checking", None)
     }
 
-    /// What cannot be used is skipped: peers signal TCP candidates and names too (RFC 8839 §5.1).
+    /// What cannot be used is skipped: peers signal TCP candidates too (RFC 8839 §5.1).
     fn on_candidate(&mut self, number: usize, line: &str) {
         let candidate: Candidate = match line.parse() {
             Ok(candidate) => candidate,

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use floe_core::{AgentConfig, Candidate, Role};
 
-use crate::{AsyncTimer, Config, Connection, Description, InterfacePolicy, Runtime, Session};
+use crate::{AsyncTimer, Config, Connection, Description, InterfacePolicy, Resolver, Runtime, Session};
 
 pub(super) const NEVER: Duration = Duration::from_secs(10);
 
@@ -41,6 +41,10 @@ impl<R: Runtime> Runtime for Witness<R> {
 
     fn timer(&self) -> R::Timer {
         self.runtime.timer()
+    }
+
+    fn resolver(&self) -> Resolver {
+        self.runtime.resolver()
     }
 
     fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {

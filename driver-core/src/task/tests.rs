@@ -5,7 +5,7 @@ use floe_core::Credentials;
 
 use super::*;
 use crate::socket::MAX_BACKLOG;
-use crate::testing::{Puppet, PuppetSocket, PuppetTimer, Reads, peer, shared};
+use crate::testing::{Puppet, PuppetSocket, PuppetTimer, Reads, peer, resolver, shared};
 
 #[derive(Default)]
 struct Count(AtomicUsize);
@@ -28,7 +28,7 @@ fn session(socket: &Arc<PuppetSocket>) -> (Arc<Shared<Puppet>>, Task<Puppet>) {
         state.agent.socket_up(Instant::ZERO, floe_core::Socket::udp(SocketId(0), local)).unwrap();
         state.ports.push(Port::new(Arc::clone(socket), local));
     });
-    let mut task = Task::new(Arc::clone(&shared), vec![Arc::clone(socket)], PuppetTimer(None));
+    let mut task = Task::new(Arc::clone(&shared), vec![Arc::clone(socket)], PuppetTimer(None), resolver());
     task.gather();
     (shared, task)
 }
@@ -82,6 +82,27 @@ fn the_task_wakes_up_when_a_rest_is_over() {
     );
     assert!(task.timer.0.is_some_and(|at| at > Clock::now() && at <= Clock::now() + REST));
     assert_eq!(count.0.load(Relaxed), 0);
+}
+
+#[test]
+fn a_name_is_looked_up_and_its_candidate_is_checked() {
+    for (name, expected) in [("peer.example.org", 1), ("nobody.example.org", 0)] {
+        let socket = PuppetSocket::that_reads(Reads::Nothing);
+        let (shared, mut task) = session(&socket);
+        shared.command(|agent, now| {
+            agent.set_remote_credentials(now, Credentials::new("them", "a".repeat(22)).unwrap()).unwrap();
+            let line = format!("candidate:1 1 UDP 1 {name} 7 typ host");
+            agent.add_remote_candidate(now, &line.parse().unwrap()).unwrap();
+        });
+        let count = Arc::new(Count::default());
+        let waker = Waker::from(Arc::clone(&count));
+        let mut cx = Context::from_waker(&waker);
+        // As long as somebody wakes the task.
+        while Pin::new(&mut task).poll(&mut cx).is_pending() && count.0.swap(0, Relaxed) > 0 {}
+        assert_eq!(socket.sent().len(), expected, "{name}");
+        let causes = shared.with(|state| state.agent.explain().causes);
+        assert_eq!(causes.contains(&floe_core::Cause::UnresolvedNames { names: 1 }), expected == 0);
+    }
 }
 
 #[test]

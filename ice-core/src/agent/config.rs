@@ -6,6 +6,7 @@ use core::fmt;
 use core::time::Duration;
 
 use crate::base::ComponentId;
+use crate::candidate::CandidateFilter;
 use crate::check::{DEFAULT_TA, MAX_PAIRS, MAX_TA, Nomination, Reach, Role};
 use crate::description::Credentials;
 
@@ -45,6 +46,10 @@ pub struct AgentConfig {
     /// a stream have a pair (§12.1.1). It is controlled whatever `role` says; that goes for a lite peer only
     /// ([`Agent::set_remote_lite`](super::Agent::set_remote_lite)).
     pub lite: bool,
+    /// Which candidates of ours are told and used.
+    pub local_filter: CandidateFilter,
+    /// Which candidates of the peer are used.
+    pub remote_filter: CandidateFilter,
     /// Decides who yields when both sides want the same role (RFC 8445 §5.2); drawn from the seed if not given.
     pub tie_breaker: Option<u64>,
 }
@@ -61,6 +66,8 @@ impl Default for AgentConfig {
             deadline: None,
             credentials: None,
             lite: false,
+            local_filter: CandidateFilter::default(),
+            remote_filter: CandidateFilter::default(),
             tie_breaker: None,
         }
     }

@@ -5,7 +5,7 @@ use core::time::Duration;
 
 use super::{Agent, Life, RemoteError};
 use crate::base::Instant;
-use crate::candidate::{Address, Candidate, CandidateType, Transport};
+use crate::candidate::{Address, Candidate, Transport};
 use crate::check::Role;
 use crate::description::{Credentials, IceOptions, RemoteCandidate, SessionDescription, StreamDescription};
 
@@ -30,7 +30,7 @@ impl Agent {
             let is_chosen = choice
                 .iter()
                 .any(|(component, ours, _)| (*component, *ours) == (local.component, local.address));
-            let is_told = local.kind != CandidateType::PeerReflexive && (choice.is_empty() || is_chosen);
+            let is_told = local.is_signalled() && (choice.is_empty() || is_chosen);
             if let (Some(of), true) = (streams.get_mut(usize::from(local.component.stream)), is_told) {
                 of.candidates.push(generation.signalled(local));
             }
@@ -204,7 +204,7 @@ pub struct Taken {
     /// The peer has restarted, and so have we: our credentials have changed and are to be signalled, with the candidates
     /// that are told again (RFC 8445 §9).
     pub restarted: bool,
-    /// The candidates that are of no use. That is no failure: peers signal TCP candidates and names too.
+    /// The candidates that are of no use. That is no failure: peers signal TCP candidates too.
     pub untaken: Vec<Untaken>,
 }
 

@@ -14,6 +14,23 @@ use crate::trace::CheckFailure;
 pub enum Cause {
     /// No socket is up, so there is nothing to connect from.
     NoLocalCandidates,
+    /// Sockets are up, and the application's filter lets no candidate of them through.
+    LocalFiltered {
+        /// How many sockets.
+        sockets: u32,
+    },
+    /// The application's filter kept out what came from the peer.
+    RemoteFiltered {
+        /// Candidates that were signalled, repetitions included.
+        candidates: u32,
+        /// Requests from sources, or to sockets, that are not to be used.
+        requests: u32,
+    },
+    /// The peer's candidates have names that could not be resolved, or not in time.
+    UnresolvedNames {
+        /// How many names.
+        names: u32,
+    },
     /// Signalling has brought neither credentials nor candidates.
     NoRemoteDescription,
     /// Candidates came, and the peer's credentials did not: nothing can be checked without them.
@@ -23,7 +40,7 @@ pub enum Cause {
         /// Whether the peer has said that there are none (RFC 8838 §8.2).
         ended: bool,
     },
-    /// Both sides have candidates, and no two of them can talk: the address families differ, or the peer's are names.
+    /// Both sides have candidates, and no two of them can talk: the address families differ.
     NothingToPair,
     /// Credentials do not fit: signalling mixed up?
     Authentication {
@@ -121,25 +138,47 @@ impl fmt::Display for Cause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NoLocalCandidates => f.write_str("no socket is up: there is nothing to connect from"),
+            Self::LocalFiltered { sockets } => {
+                write!(f, "our own filter lets no candidate of our {sockets} sockets through")
+            }
+            Self::RemoteFiltered { candidates, requests } => write!(
+                f,
+                "our own filter kept out {candidates} candidates of the peer and {requests} of its checks"
+            ),
+            Self::UnresolvedNames { names } => {
+                write!(f, "{names} names that the peer signalled as addresses could not be resolved")
+            }
             Self::NoRemoteDescription => f.write_str("nothing came from the peer by signalling"),
             Self::NoRemoteCredentials => f.write_str("the peer's candidates came, its credentials did not"),
             Self::NoRemoteCandidates { ended: false } => f.write_str("no candidate ever came from the peer"),
-            Self::NoRemoteCandidates { ended: true } => f.write_str("the peer says that it has no candidates"),
+            Self::NoRemoteCandidates { ended: true } => {
+                f.write_str("the peer says that it has no candidates")
+            }
             Self::NothingToPair => f.write_str(
-                "no candidate of ours can talk to any of the peer's (another address family, or unresolved names)",
+                "no candidate of ours can talk to any of the peer's: they are of another address family",
             ),
             Self::Authentication { rejected, refused, misaddressed } => {
                 f.write_str("authentication failed: ")?;
                 match (rejected, refused) {
-                    (0, 0) => write!(f, "{misaddressed} candidates came for other credentials than the peer's")?,
+                    (0, 0) => {
+                        write!(f, "{misaddressed} candidates came for other credentials than the peer's")?;
+                    }
                     (0, n) => write!(f, "the peer refused our credentials {n} times")?,
                     (n, 0) => write!(f, "{n} requests came with a wrong password")?,
-                    (n, m) => write!(f, "{n} requests came with wrong credentials and ours were refused {m} times")?,
+                    (n, m) => {
+                        write!(
+                            f,
+                            "{n} requests came with wrong credentials and ours were refused {m} times"
+                        )?;
+                    }
                 }
                 f.write_str("; is signalling mixed up?")
             }
             Self::OtherUser { requests } => {
-                write!(f, "{requests} requests came for another user: an old session, or is signalling mixed up?")
+                write!(
+                    f,
+                    "{requests} requests came for another user: an old session, or is signalling mixed up?"
+                )
             }
             Self::OneWay { requests_received, requests_sent } => write!(
                 f,
@@ -148,7 +187,11 @@ impl fmt::Display for Cause {
             ),
             Self::NothingThrough { requests_sent, relay, mapping } => {
                 write!(f, "none of {requests_sent} checks was answered and none of the peer's arrived; ")?;
-                f.write_str(if *relay { "the relay did not help either; " } else { "no relay is configured; " })?;
+                f.write_str(if *relay {
+                    "the relay did not help either; "
+                } else {
+                    "no relay is configured; "
+                })?;
                 match mapping {
                     MappingKnowledge::Unknown => f.write_str("our own NAT's mapping is unknown"),
                 }
@@ -157,12 +200,21 @@ impl fmt::Display for Cause {
                 write!(f, "{answers} answers came from another address than was asked")
             }
             Self::Refused { code } => write!(f, "the peer refused checks with error {code}"),
-            Self::PairLimit { untried } => write!(f, "the limit on pairs kept {untried} pairs from being tried"),
-            Self::NotChecked => f.write_str("no check of the peer has arrived, and a lite agent sends none itself"),
+            Self::PairLimit { untried } => {
+                write!(f, "the limit on pairs kept {untried} pairs from being tried")
+            }
+            Self::NotChecked => {
+                f.write_str("no check of the peer has arrived, and a lite agent sends none itself")
+            }
             Self::NotNominated => f.write_str("a path works, but the peer has not nominated it"),
-            Self::NominationUnanswered => f.write_str("a path works, but the peer does not answer its nomination"),
+            Self::NominationUnanswered => {
+                f.write_str("a path works, but the peer does not answer its nomination")
+            }
             Self::TooEarly { requests_sent } => {
-                write!(f, "too early to say: {requests_sent} checks were sent, and nothing speaks against them yet")
+                write!(
+                    f,
+                    "too early to say: {requests_sent} checks were sent, and nothing speaks against them yet"
+                )
             }
             Self::SendFailed { failures } => {
                 write!(f, "sending failed {failures} times, here or with an ICMP error")
@@ -181,10 +233,15 @@ pub(super) struct Evidence {
     /// We are, and the peer is not.
     pub(super) lite: bool,
     pub(super) local_candidates: usize,
+    pub(super) sockets: usize,
     pub(super) has_remote_credentials: bool,
     pub(super) remote_candidates: usize,
     pub(super) end_of_candidates: bool,
-    pub(super) names: u32,
+    /// Names that stand for candidates.
+    pub(super) names: usize,
+    pub(super) unresolved: usize,
+    pub(super) filtered_candidates: u32,
+    pub(super) filtered_requests: u32,
     pub(super) pairs: usize,
     pub(super) untried: u32,
     pub(super) requests_sent: u32,
@@ -224,7 +281,9 @@ pub(super) fn diagnose(seen: &Evidence) -> Causes {
         causes.push(why.into());
         return causes;
     }
-    if seen.local_candidates == 0 {
+    if seen.local_candidates == 0 && seen.sockets > 0 {
+        causes.push(Cause::LocalFiltered { sockets: count(seen.sockets) });
+    } else if seen.local_candidates == 0 {
         causes.push(Cause::NoLocalCandidates);
     }
     if seen.rejected > 0 || seen.refused_credentials > 0 || seen.misaddressed > 0 {
@@ -234,17 +293,29 @@ pub(super) fn diagnose(seen: &Evidence) -> Causes {
             misaddressed: seen.misaddressed,
         });
     }
-    if !seen.has_remote_credentials && seen.remote_candidates == 0 {
+    let has_candidates = seen.remote_candidates > 0 || seen.names > 0 || seen.filtered_candidates > 0;
+    if !seen.has_remote_credentials && !has_candidates {
         causes.push(Cause::NoRemoteDescription);
     } else if !seen.has_remote_credentials {
         causes.push(Cause::NoRemoteCredentials);
     } else if seen.lite {
         // Its checks tell all that signalling could have told of the peer.
         causes.push(if seen.requests_received > 0 { Cause::NotNominated } else { Cause::NotChecked });
-    } else if seen.remote_candidates == 0 && seen.names == 0 {
+    } else if !has_candidates {
         causes.push(Cause::NoRemoteCandidates { ended: seen.end_of_candidates });
-    } else if seen.local_candidates > 0 && seen.pairs == 0 && seen.misaddressed == 0 {
+    } else if seen.remote_candidates > 0
+        && seen.local_candidates > 0
+        && seen.pairs == 0
+        && seen.misaddressed == 0
+    {
         causes.push(Cause::NothingToPair);
+    }
+    if seen.unresolved > 0 {
+        causes.push(Cause::UnresolvedNames { names: count(seen.unresolved) });
+    }
+    if seen.filtered_candidates > 0 || seen.filtered_requests > 0 {
+        let (candidates, requests) = (seen.filtered_candidates, seen.filtered_requests);
+        causes.push(Cause::RemoteFiltered { candidates, requests });
     }
     if seen.asymmetric > 0 {
         causes.push(Cause::Asymmetric { answers: seen.asymmetric });
@@ -256,7 +327,7 @@ pub(super) fn diagnose(seen: &Evidence) -> Causes {
         let Evidence { requests_sent, requests_received, .. } = *seen;
         if requests_received > 0 {
             causes.push(Cause::OneWay { requests_received, requests_sent });
-        } else if seen.asymmetric == 0 && seen.refused.is_none() {
+        } else if seen.asymmetric == 0 && seen.refused.is_none() && seen.filtered_requests == 0 {
             causes.push(Cause::NothingThrough {
                 requests_sent,
                 relay: false,
@@ -280,6 +351,10 @@ pub(super) fn diagnose(seen: &Evidence) -> Causes {
     causes
 }
 
+fn count(number: usize) -> u32 {
+    u32::try_from(number).unwrap_or(u32::MAX)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -288,10 +363,14 @@ mod tests {
         role: Role::Controlling,
         lite: false,
         local_candidates: 1,
+        sockets: 1,
         has_remote_credentials: true,
         remote_candidates: 1,
         end_of_candidates: false,
         names: 0,
+        unresolved: 0,
+        filtered_candidates: 0,
+        filtered_requests: 0,
         pairs: 1,
         untried: 0,
         requests_sent: 4,
@@ -315,7 +394,7 @@ mod tests {
         let nothing_through =
             Cause::NothingThrough { requests_sent: 4, relay: false, mapping: MappingKnowledge::Unknown };
         let unsent = Evidence { requests_sent: 0, pairs: 0, remote_candidates: 0, ..SEEN };
-        let table: [(Evidence, &[Cause]); 21] = [
+        let table: [(Evidence, &[Cause]); 26] = [
             (SEEN, &[nothing_through]),
             (Evidence { has_selected: true, ..SEEN }, &[]),
             (Evidence { has_valid: true, ..SEEN }, &[]),
@@ -324,7 +403,7 @@ mod tests {
             (Evidence { strangers: 2, ..SEEN }, &[nothing_through, Cause::OtherUser { requests: 2 }]),
             (Evidence { has_valid: true, role: Role::Controlled, ..SEEN }, &[Cause::NotNominated]),
             (
-                Evidence { local_candidates: 0, requests_sent: 0, pairs: 0, ..SEEN },
+                Evidence { local_candidates: 0, sockets: 0, requests_sent: 0, pairs: 0, ..SEEN },
                 &[Cause::NoLocalCandidates],
             ),
             (Evidence { has_remote_credentials: false, ..unsent }, &[Cause::NoRemoteDescription]),
@@ -335,7 +414,24 @@ mod tests {
             (Evidence { requests_sent: 0, ..SEEN }, &[Cause::TooEarly { requests_sent: 0 }]),
             (unsent, &[Cause::NoRemoteCandidates { ended: false }]),
             (Evidence { end_of_candidates: true, ..unsent }, &[Cause::NoRemoteCandidates { ended: true }]),
-            (Evidence { names: 2, ..unsent }, &[Cause::NothingToPair]),
+            (
+                Evidence { local_candidates: 0, sockets: 2, requests_sent: 0, pairs: 0, ..SEEN },
+                &[Cause::LocalFiltered { sockets: 2 }],
+            ),
+            (Evidence { names: 2, unresolved: 2, ..unsent }, &[Cause::UnresolvedNames { names: 2 }]),
+            (Evidence { names: 2, ..unsent }, &[Cause::TooEarly { requests_sent: 0 }]),
+            (
+                Evidence { names: 1, unresolved: 1, ..SEEN },
+                &[Cause::UnresolvedNames { names: 1 }, nothing_through],
+            ),
+            (
+                Evidence { filtered_candidates: 3, ..unsent },
+                &[Cause::RemoteFiltered { candidates: 3, requests: 0 }],
+            ),
+            (
+                Evidence { filtered_requests: 3, ..SEEN },
+                &[Cause::RemoteFiltered { candidates: 0, requests: 3 }],
+            ),
             (Evidence { remote_candidates: 1, ..unsent }, &[Cause::NothingToPair]),
             (
                 Evidence { rejected: 3, ..SEEN },

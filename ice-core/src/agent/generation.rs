@@ -23,6 +23,8 @@ pub(super) struct Generation {
     pub(super) local: Credentials,
     pub(super) local_key: IntegrityKey,
     pub(super) remote: Option<Remote>,
+    /// The peer's username fragment in its checks for this generation.
+    pub(super) heard: Option<String>,
     pub(super) told: Told,
     pub(super) candidates: Candidates,
     pub(super) checks: Checks,
@@ -37,6 +39,7 @@ impl Generation {
             local_key: IntegrityKey::short_term(local.password()),
             local,
             remote: None,
+            heard: None,
             told: Told::default(),
             candidates: Candidates::default(),
             checks: Checks::new(config, components),
@@ -57,6 +60,7 @@ impl Generation {
             local_key: IntegrityKey::short_term(local.password()),
             local,
             remote: None,
+            heard: None,
             told: Told::default(),
             candidates: self.candidates.successor(),
             checks: self.checks.successor(PairId::first_of(number), components),
@@ -78,6 +82,18 @@ impl Generation {
         ours == self.local.ufrag() && self.remote.as_ref().is_none_or(|r| r.credentials.ufrag() == theirs)
     }
 
+    /// An authenticated request came. Its USERNAME says which of the peer's generations meets this one.
+    pub(super) fn on_heard(&mut self, ufrag: &str) {
+        if self.remote.is_none() && self.heard.as_deref() != Some(ufrag) {
+            self.heard = Some(ufrag.into());
+        }
+    }
+
+    /// Whether the peer had gone on to others when it sent the checks that we have.
+    fn has_heard_later_than(&self, credentials: &Credentials) -> bool {
+        self.remote.is_none() && self.heard.as_ref().is_some_and(|heard| heard != credentials.ufrag())
+    }
+
     /// A candidate of ours as the peer is told of it (RFC 8840 §4.1: `ufrag`).
     pub(super) fn signalled(&self, local: &LocalCandidate) -> Candidate {
         let mut candidate = local.to_signalled();
@@ -91,6 +107,19 @@ impl Generation {
     pub(super) fn has_remote(&self, credentials: &Credentials) -> bool {
         self.remote.as_ref().is_some_and(|r| r.credentials == *credentials)
     }
+}
+
+/// What becomes of credentials that the peer has signalled.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Meeting {
+    /// Nothing: those that it has gone on to are on their way.
+    Outdated,
+    /// They are for the current generation, instead of the ones that it may have.
+    Current,
+    /// They are for the staged generation.
+    Staged,
+    /// They ask for another generation.
+    Next,
 }
 
 /// All that an agent has.
@@ -155,6 +184,30 @@ impl Generations {
             number = following(number);
         }
         self.staged.get_or_insert_with(|| current.successor(number, components, random))
+    }
+
+    /// Which generation meets credentials of the peer's, signalled in the order in which they were made. `answers` is our
+    /// username fragment that they answer.
+    ///
+    /// An answer to what we have decides. Credentials that began with the peer, if we have not met anyone yet, may have crossed ours:
+    /// both sides take them, for the time being. If we have, they ask for an answer. And an answer to what we had
+    /// before has crossed one of ours to what the peer had before: both sides take the latest of both, or answers would cross for ever.
+    pub(super) fn meeting(&self, credentials: &Credentials, answers: Option<&str>) -> Meeting {
+        let is_answered = |g: &Generation| Some(g.local.ufrag()) == answers;
+        let Self { current, staged, old } = self;
+        if staged.as_ref().is_some_and(is_answered) {
+            return Meeting::Staged;
+        }
+        if is_answered(current) {
+            return Meeting::Current;
+        }
+        let crosses = old.iter().any(is_answered);
+        let (of, meeting) = match staged {
+            Some(staged) if !crosses => (staged, Meeting::Staged),
+            _ if crosses || current.remote.is_none() => (current, Meeting::Current),
+            _ => return Meeting::Next,
+        };
+        if of.has_heard_later_than(credentials) { Meeting::Outdated } else { meeting }
     }
 
     /// Which old generation has to go before another one can become old: the oldest of those that lend no path, or the

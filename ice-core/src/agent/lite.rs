@@ -4,6 +4,7 @@ use core::net::SocketAddr;
 
 use super::{Agent, Life, RemoteError};
 use crate::base::{ComponentId, Instant};
+use crate::candidate::CandidateType;
 use crate::gather::{Socket, SocketError};
 
 impl Agent {
@@ -74,10 +75,15 @@ impl Agent {
         }
     }
 
-    /// Whether a lite agent may make a candidate of this socket: one for each address and component (RFC 8445 §5.2).
+    /// Whether a lite agent may make a candidate of this socket: hosts only, one for each address and component (RFC 8445 §5.2).
     pub(super) fn admits_as_lite(&self, socket: &Socket) -> Result<(), SocketError> {
-        let is_taken = || self.gatherer.has_address(socket.for_component(), socket.local().ip());
-        if self.generations.current.checks.is_lite() && is_taken() {
+        if !self.generations.current.checks.is_lite() {
+            return Ok(());
+        }
+        if socket.kind() != CandidateType::Host {
+            return Err(SocketError::HostOnly);
+        }
+        if self.gatherer.has_address(socket.for_component(), socket.local().ip()) {
             return Err(SocketError::SecondOnAddress(socket.local()));
         }
         Ok(())

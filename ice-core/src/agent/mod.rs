@@ -10,11 +10,14 @@ mod diagnosis;
 mod explain;
 mod generation;
 mod lite;
+mod local;
 mod output;
 mod poll;
 mod preference;
 mod receive;
+mod remote;
 mod report;
+mod resolve;
 mod restart;
 mod roaming;
 mod stats;
@@ -29,13 +32,9 @@ use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 use core::fmt;
-use core::net::SocketAddr;
 
 use crate::base::{ComponentId, Instant, PairId, Random, Tuple};
-use crate::candidate::{
-    AddedLocal, AddedRemote, Address, Candidate, LocalId, MAX_REMOTE_CANDIDATES, NewRemote, Transport,
-    is_transport_address,
-};
+use crate::candidate::{Candidate, CandidateFilter};
 use crate::check::{self, CheckConfig, Checks, Nomination, Role};
 use crate::description::Credentials;
 use crate::gather::{Gatherer, Socket, SocketError};
@@ -46,6 +45,7 @@ use answer::Answers;
 use diagnosis::Evidence;
 use generation::{Generation, Generations, draw_credentials};
 use preference::Inclination;
+use resolve::Names;
 use watch::Watch;
 
 pub use answer::MAX_PENDING_ANSWERS;
@@ -55,6 +55,7 @@ pub use diagnosis::{Cause, MappingKnowledge};
 pub use generation::MAX_OLD_GENERATIONS;
 pub use output::{Datagram, Event, MAX_TRANSMIT, Output, Path, Received, RemoteError, SendError, Transmit};
 pub use report::{PairReport, Report};
+pub use resolve::{MAX_QUERIES, Query, QueryId, ResolveError, Unresolved};
 pub use restart::RestartError;
 pub use stats::{
     CandidateId, CandidatePairStats, CandidateStats, IceTransportState, NotSent, Stats, TransportStats,
@@ -91,6 +92,8 @@ pub struct Agent {
     /// Candidates that say which credentials they belong to, and came before these. At most
     /// `MAX_REMOTE_CANDIDATES`.
     early: Vec<(u16, Candidate)>,
+    names: Names,
+    remote_filter: CandidateFilter,
 }
 
 /// The peer's credentials, ready for use.
@@ -116,8 +119,10 @@ struct Hints {
     strangers: u32,
     /// Error responses that say that ours are wrong.
     refused_credentials: u32,
-    /// Candidates whose address is a name.
-    names: u32,
+    /// Candidates of the peer that the filter did not let through.
+    filtered_candidates: u32,
+    /// Requests that the filter did not let through.
+    filtered_requests: u32,
     send_failures: u32,
 }
 
@@ -149,7 +154,7 @@ impl Agent {
             life: Life::Running,
             random,
             tracer: Tracer::default(),
-            gatherer: Gatherer::default(),
+            gatherer: Gatherer::new(config.local_filter),
             paths: Paths::new(gate, &components),
             answers: Answers::default(),
             events: VecDeque::new(),
@@ -161,6 +166,8 @@ impl Agent {
             next_inclination: None,
             last_loss: None,
             early: Vec::new(),
+            names: Names::default(),
+            remote_filter: config.remote_filter,
             components,
         })
     }
@@ -199,169 +206,6 @@ impl Agent {
         }
         self.admits_as_lite(&socket)?;
         self.gatherer.socket_up(socket)
-    }
-
-    /// The application knows that `server` sees `socket` as `address`: a server-reflexive candidate
-    /// (RFC 8445 §5.1.1.2). One that is redundant (§5.1.3) is ignored.
-    ///
-    /// # Errors
-    /// If the socket is not up, or the address cannot be its candidate.
-    pub fn add_server_reflexive(
-        &mut self,
-        now: Instant,
-        socket: crate::base::SocketId,
-        address: SocketAddr,
-        server: SocketAddr,
-    ) -> Result<(), SocketError> {
-        self.advance(now);
-        if self.life != Life::Running {
-            return Err(SocketError::Ended);
-        }
-        if self.generations.current.checks.is_lite() {
-            return Err(SocketError::HostOnly);
-        }
-        self.gather();
-        if let Some(id) = self.gatherer.add_server_reflexive(
-            &mut self.generations.current.candidates,
-            socket,
-            address,
-            server,
-        )? {
-            self.on_gathered(id);
-        }
-        Ok(())
-    }
-
-    /// What the peer has signalled. The same again is fine.
-    ///
-    /// # Errors
-    /// If they are our own, or others than before.
-    pub fn set_remote_credentials(
-        &mut self,
-        now: Instant,
-        credentials: Credentials,
-    ) -> Result<(), RemoteError> {
-        self.advance(now);
-        if self.life != Life::Running {
-            return Err(RemoteError::Ended);
-        }
-        if self.generations.iter().any(|g| g.local == credentials) {
-            return Err(RemoteError::OurOwnCredentials);
-        }
-        match &self.generations.current.remote {
-            Some(known) if known.credentials == credentials => return Ok(()),
-            _ if self.generations.old.iter().any(|g| g.has_remote(&credentials)) => {
-                return Err(RemoteError::OtherGeneration);
-            }
-            Some(_) => return Err(RemoteError::CredentialsChanged),
-            None => {}
-        }
-        self.take_credentials(credentials);
-        Ok(())
-    }
-
-    /// The peer of the current generation is known.
-    fn take_credentials(&mut self, credentials: Credentials) {
-        let key = IntegrityKey::short_term(credentials.password());
-        self.generations.current.remote = Some(Remote { credentials, key });
-        self.watch.on_remote_credentials(self.now);
-        for (stream, candidate) in core::mem::take(&mut self.early) {
-            // Those of credentials that are still to come wait on. Nobody is there to be told of what is wrong with one.
-            let _ = self.add_stream_candidate(self.now, stream, &candidate);
-        }
-    }
-
-    /// A candidate that the peer has signalled, in any order, before or after its credentials (RFC 8838 §11).
-    /// One that is known is ignored.
-    ///
-    /// # Errors
-    /// Why the candidate is not of use. Most are no fault of the caller: a peer may well signal TCP candidates and
-    /// names.
-    pub fn add_remote_candidate(&mut self, now: Instant, candidate: &Candidate) -> Result<(), RemoteError> {
-        self.add_stream_candidate(now, 0, candidate)
-    }
-
-    /// The same for a data stream, counted from 0 in the order of the session description.
-    ///
-    /// # Errors
-    /// As [`Self::add_remote_candidate`].
-    pub fn add_stream_candidate(
-        &mut self,
-        now: Instant,
-        stream: u16,
-        candidate: &Candidate,
-    ) -> Result<(), RemoteError> {
-        self.advance(now);
-        if self.life != Life::Running {
-            return Err(RemoteError::Ended);
-        }
-        self.gather();
-        let component = ComponentId { stream, component: candidate.component };
-        if !self.components.contains(&component) {
-            return Err(RemoteError::UnknownComponent(component));
-        }
-        if candidate.transport != Transport::Udp {
-            return Err(RemoteError::UnsupportedTransport);
-        }
-        if let Some(ufrag) = candidate.extensions.ufrag()
-            && self.generations.current.remote.as_ref().is_none_or(|r| r.credentials.ufrag() != ufrag)
-        {
-            return self.keep_for_later(stream, candidate, ufrag);
-        }
-        let address = match &candidate.address {
-            Address::Ip(address) => *address,
-            Address::Name { .. } => {
-                self.hints.names = self.hints.names.saturating_add(1);
-                return Err(RemoteError::UnresolvedName);
-            }
-        };
-        if !is_transport_address(address) {
-            return Err(RemoteError::NotATransportAddress(address));
-        }
-        let Candidate { foundation, priority, kind, .. } = *candidate;
-        match self.generations.current.candidates.add_remote(NewRemote {
-            component,
-            address,
-            kind,
-            priority,
-            foundation,
-        }) {
-            AddedRemote::Known(_) => {}
-            AddedRemote::Full => return Err(RemoteError::TooMany),
-            AddedRemote::New(id) => {
-                self.tracer
-                    .emit(self.now, TraceEvent::RemoteCandidate { component, kind, address, priority });
-                let (checks, mut cx) = self.checks_and_context();
-                checks.on_remote_candidate(&mut cx, id);
-            }
-            AddedRemote::Upgraded(id) => {
-                self.tracer
-                    .emit(self.now, TraceEvent::RemoteCandidate { component, kind, address, priority });
-                let (checks, mut cx) = self.checks_and_context();
-                checks.on_remote_upgraded(&mut cx, id);
-            }
-        }
-        Ok(())
-    }
-
-    /// A candidate of credentials that are not in use: old ones, or those that are to come.
-    fn keep_for_later(&mut self, stream: u16, candidate: &Candidate, ufrag: &str) -> Result<(), RemoteError> {
-        let is_old = |remote: &Remote| remote.credentials.ufrag() == ufrag;
-        if self.generations.old.iter().any(|g| g.remote.as_ref().is_some_and(is_old)) {
-            return Err(RemoteError::OtherGeneration);
-        }
-        if self.early.len() >= MAX_REMOTE_CANDIDATES {
-            return Err(RemoteError::TooMany);
-        }
-        self.early.push((stream, candidate.clone()));
-        Ok(())
-    }
-
-    /// The peer will signal no more candidates (RFC 8838 §8.2). It does not shorten the agent's patience, because checks
-    /// may still show candidates that were never signalled (RFC 8863 §5); a report tells whether it came.
-    pub fn end_of_remote_candidates(&mut self, now: Instant) {
-        self.advance(now);
-        self.watch.on_end_of_candidates();
     }
 
     /// Data for `component`: what to send where. `payload` is borrowed, not copied, on a direct path; `scratch` is for
@@ -445,38 +289,6 @@ impl Agent {
         self.events.push_back(Event::GatheringDone);
     }
 
-    /// A candidate of ours is there: it is told, paired, and given to a staged generation, too.
-    fn on_gathered(&mut self, id: LocalId) {
-        self.announce(self.generations.current.number, id);
-        let (checks, mut cx) = self.checks_and_context();
-        checks.on_local_candidate(&mut cx, id);
-        let Generations { current, staged, .. } = &mut self.generations;
-        if let (Some(local), Some(staged)) = (current.candidates.local(id), staged)
-            && let AddedLocal::New(copy) = staged.candidates.copy_local(local)
-        {
-            let number = staged.number;
-            self.announce(number, copy);
-        }
-    }
-
-    /// Tells of a candidate as one of this generation (RFC 8840 §4.1: `ufrag`).
-    fn announce(&mut self, generation: u16, id: LocalId) {
-        let Some(generation) = self.generations.get(generation) else { return };
-        let Some(local) = generation.candidates.local(id) else { return };
-        self.tracer.emit(
-            self.now,
-            TraceEvent::LocalCandidate {
-                component: local.component,
-                kind: local.kind,
-                address: local.address,
-                base: local.base,
-                priority: local.priority,
-            },
-        );
-        let (stream, candidate) = (local.component.stream, generation.signalled(local));
-        self.events.push_back(Event::LocalCandidate { stream, candidate });
-    }
-
     fn checks_and_context(&mut self) -> (&mut Checks, check::Context<'_>) {
         let cx = check::Context {
             now: self.now,
@@ -505,10 +317,14 @@ impl Agent {
             lite: self.generations.current.checks.is_lite()
                 && !self.generations.current.checks.are_both_lite(),
             local_candidates: self.generations.current.candidates.locals().len(),
+            sockets: self.gatherer.sockets(),
             has_remote_credentials: self.generations.current.remote.is_some(),
             remote_candidates: self.generations.current.candidates.remotes().len() + self.early.len(),
             end_of_candidates: self.watch.end_of_candidates(),
-            names: self.hints.names,
+            names: self.names.len(),
+            unresolved: self.names.unresolved(self.now),
+            filtered_candidates: self.hints.filtered_candidates,
+            filtered_requests: self.hints.filtered_requests,
             pairs: self.generations.current.checks.pairs().count()
                 + self.generations.current.checks.reserved(),
             untried: self.generations.current.checks.untried(),

@@ -5,7 +5,7 @@ use core::fmt;
 use core::net::SocketAddr;
 use core::time::Duration;
 
-use super::{Cause, Report};
+use super::{Cause, Query, Report};
 use crate::base::{ComponentId, Instant, PairId, SocketId};
 use crate::candidate::{Candidate, CandidateType};
 use crate::check::Role;
@@ -23,6 +23,9 @@ pub enum Output<'s> {
     Transmit(Transmit<'s>),
     /// Something that the application acts on.
     Event(Event),
+    /// A candidate of the peer has a name for an address: look it up, and answer with
+    /// [`Agent::resolved`](super::Agent::resolved). Nothing waits for it but the candidates of that name.
+    Resolve(Query),
     /// Nothing more at this moment. Poll again then, or after any call; `None`: only after a call.
     Wait(Option<Instant>),
     /// The agent was closed and has nothing more to say.
@@ -219,8 +222,11 @@ pub enum RemoteError {
     OtherGeneration,
     /// The candidate's transport is not one that the agent speaks; RFC 8839 §5.1 has it ignored.
     UnsupportedTransport,
-    /// The candidate's address is a name that nobody has resolved.
+    /// The candidate's address is a name that could not be resolved before, or that must not be asked for: one without
+    /// a dot, or one under `.local` that has several (browsers make them with one).
     UnresolvedName,
+    /// The application's filter does not let it through.
+    Filtered,
     /// Nothing can be sent there: unspecified, multicast, or port 0.
     NotATransportAddress(SocketAddr),
     /// The description has no credentials for any stream that we have.
@@ -231,7 +237,8 @@ pub enum RemoteError {
     ChangedWithoutRestart,
     /// There is no such pair, or not both sides are lite.
     NoSuchPair,
-    /// The agent has as many remote candidates as it takes (`MAX_REMOTE_CANDIDATES`).
+    /// The agent has as many remote candidates as it takes (`MAX_REMOTE_CANDIDATES`), or has asked for as many names
+    /// ([`MAX_QUERIES`](super::MAX_QUERIES)).
     TooMany,
     /// The agent is closed or has failed.
     Ended,
@@ -247,7 +254,8 @@ impl fmt::Display for RemoteError {
             Self::UnknownComponent(component) => return write!(f, "the agent has no component {component}"),
             Self::OtherGeneration => "it belongs to a generation that is over",
             Self::UnsupportedTransport => "the candidate's transport is not supported",
-            Self::UnresolvedName => "the candidate's address is a name",
+            Self::UnresolvedName => "the candidate's address is a name that cannot be resolved",
+            Self::Filtered => "the application's filter does not let the candidate through",
             Self::NotATransportAddress(address) => return write!(f, "nothing can be sent to {address}"),
             Self::NoCredentials => "the description has no credentials",
             Self::SeveralCredentials => "the description has several credentials",

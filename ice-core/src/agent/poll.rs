@@ -2,7 +2,7 @@
 //! has made due.
 
 use super::generation::Generation;
-use super::{Agent, Cause, Event, Life, MAX_TRANSMIT, Output, Path, Transmit};
+use super::{Agent, Cause, Event, Life, MAX_TRANSMIT, Output, Path, Query, Transmit};
 use crate::base::{Instant, PairId, Tuple};
 use crate::candidate::peer_reflexive_priority;
 use crate::check;
@@ -26,7 +26,10 @@ impl Agent {
             )),
             None => match self.events.pop_front() {
                 Some(event) => Output::Event(event),
-                None => Output::Wait(self.next_deadline()),
+                None => match self.next_query() {
+                    Some(query) => Output::Resolve(query),
+                    None => Output::Wait(self.next_deadline()),
+                },
             },
         }
     }
@@ -51,6 +54,10 @@ impl Agent {
         let request = request?;
         let length = self.write_request(&request, scratch)?;
         Some((request.tuple, length))
+    }
+
+    fn next_query(&mut self) -> Option<Query> {
+        if self.life == Life::Running { self.names.poll(self.now) } else { None }
     }
 
     /// Lets time pass in every room.
@@ -123,13 +130,13 @@ impl Agent {
             }
             check::Effect::Selected(pair) => {
                 if let Some(flow) = self.flow_of(pair) {
-                    self.paths.on_selected(self.now, flow, &mut self.random);
+                    self.paths.on_selected(self.now, flow);
                     self.tell(pair, Event::PathSelected);
                 }
             }
             check::Effect::Nominated(pair) => {
                 if let Some(flow) = self.flow_of(pair) {
-                    self.paths.on_nominated(self.now, flow, &mut self.random);
+                    self.paths.on_nominated(self.now, flow);
                 }
             }
             check::Effect::Unselected(why) => {

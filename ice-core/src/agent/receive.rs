@@ -2,11 +2,10 @@
 //! anything. What fails a proof is dropped with its reason.
 
 use super::answer::{Answer, AnswerKind};
+use super::generation::Generations;
 use super::{Agent, Datagram, Life, Received};
-use core::net::SocketAddr;
-
 use crate::base::{ComponentId, Instant, Tuple};
-use crate::candidate::is_transport_address;
+use crate::candidate::{CandidateType, is_transport_address};
 use crate::check::{self, Accepted, Request};
 use crate::gather::Socket;
 use crate::trace::{DropReason, TraceEvent};
@@ -67,6 +66,10 @@ impl Agent {
     }
 
     fn on_request(&mut self, socket: Socket, tuple: Tuple, message: &Message<'_>) -> Result<(), DropReason> {
+        if self.is_filtered(socket, tuple, message) {
+            self.hints.filtered_requests = self.hints.filtered_requests.saturating_add(1);
+            return Err(DropReason::Filtered);
+        }
         if self.answers.is_full() {
             return Err(DropReason::AnswerQueueFull);
         }
@@ -91,6 +94,20 @@ impl Agent {
         outcome
     }
 
+    /// Whether the application's filters keep a request out: one to a socket that is not to be used, or from a source that
+    /// is not. What was signalled for the generation of the request has passed as what it is.
+    fn is_filtered(&self, socket: Socket, tuple: Tuple, message: &Message<'_>) -> bool {
+        let Generations { current, .. } = &self.generations;
+        let addressed = message.username_halves();
+        let generation =
+            addressed.and_then(|username| self.generations.iter().find(|g| g.is_addressed_by(username)));
+        let candidates = &generation.unwrap_or(current).candidates;
+        // An old generation does not know sockets that came up later.
+        current.candidates.base_of(socket.id()).is_none()
+            || candidates.find_remote(socket.for_component(), tuple.remote).is_none()
+                && !self.remote_filter.admits(CandidateType::PeerReflexive, tuple.remote.ip())
+    }
+
     fn on_authenticated(
         &mut self,
         generation: u16,
@@ -109,7 +126,7 @@ impl Agent {
             return Err(DropReason::NoPriority);
         };
         let component = socket.for_component();
-        let accepted = self.accept(generation, (tuple, component, socket.local(), priority), message)?;
+        let accepted = self.accept(generation, (tuple, component, priority), message)?;
         self.answers.push(answer(match accepted {
             Accepted::Success | Accepted::SuccessOnly => AnswerKind::Success,
             Accepted::NominationRefused => AnswerKind::BadRequest,
@@ -128,7 +145,7 @@ impl Agent {
     fn accept(
         &mut self,
         number: u16,
-        (tuple, component, base, priority): (Tuple, ComponentId, SocketAddr, u32),
+        (tuple, component, priority): (Tuple, ComponentId, u32),
         message: &Message<'_>,
     ) -> Result<Accepted, DropReason> {
         if self.generations.is_old(number) {
@@ -137,7 +154,7 @@ impl Agent {
         let Self { generations, random, tracer, .. } = self;
         let Some(generation) = generations.get_mut(number) else { return Err(DropReason::WrongUsername) };
         // RFC 8445 §7.3.1.4: the local candidate is the one that is its own base.
-        let local = generation.candidates.find_local(component, base).ok_or(DropReason::UnknownSocket)?.id;
+        let local = generation.candidates.base_of(tuple.socket).ok_or(DropReason::UnknownSocket)?.id;
         let request = Request {
             id: message.transaction_id(),
             tuple,
@@ -167,7 +184,11 @@ impl Agent {
             self.hints.rejected = self.hints.rejected.saturating_add(1);
             return Err(DropReason::WrongPassword);
         }
-        Ok(generation.number)
+        let number = generation.number;
+        if let Some(generation) = self.generations.get_mut(number) {
+            generation.on_heard(username.1);
+        }
+        Ok(number)
     }
 
     fn on_response(&mut self, tuple: Tuple, message: &Message<'_>) -> Result<(), DropReason> {

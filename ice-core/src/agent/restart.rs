@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use super::generation::{Generation, Generations};
+use super::generation::{Generation, Meeting};
 use super::{Agent, Event, Life, RemoteError};
 use crate::base::Instant;
 use crate::candidate::Candidates;
@@ -50,6 +50,7 @@ impl Agent {
         }
         self.paths.on_restarted(self.generations.current.number);
         self.watch.on_restarted(self.now);
+        self.names.reset();
         self.last_loss = None;
         let Generation { local, answers, .. } = &self.generations.current;
         self.events.push_back(Event::Restarted { credentials: local.clone(), answers: answers.clone() });
@@ -82,7 +83,8 @@ impl Agent {
     /// well, without offers and answers. Credentials have to come in the order in which they were sent, as over any reliable channel.
     ///
     /// # Errors
-    /// If they are our own, or belong to a generation that is over.
+    /// If they are our own, or belong to a generation that is over: also if the peer's checks have come with later ones, which
+    /// are on their way then.
     pub fn accept_credentials(
         &mut self,
         now: Instant,
@@ -90,34 +92,32 @@ impl Agent {
         answers: Option<&str>,
     ) -> Result<(), RemoteError> {
         self.advance(now);
-        let ended = |_| RemoteError::Ended;
-        let is = |generation: &Generation| Some(generation.local.ufrag()) == answers;
         if self.is_known(&credentials) || self.generations.iter().any(|g| g.local == credentials) {
             // Said again, or too late.
             return self.set_remote_credentials(now, credentials);
         }
-        let Generations { current, staged, .. } = &mut self.generations;
-        if staged.as_ref().is_some_and(|staged| answers.is_none() || is(staged)) {
-            // The answer to our offer, or an offer that meets it half way.
-            self.apply_restart(now).map_err(ended)?;
-        } else if is(current) {
-            // The answer to our restart. There may have been other credentials before, which met it half way.
-            if current.remote.is_some() {
-                let number = current.number;
-                self.paths.remove(self.now, |flow| flow.pair.generation() == number);
-                self.absorb();
-                self.generations.current.forget_remote(&self.components);
+        match self.generations.meeting(&credentials, answers) {
+            Meeting::Outdated => return Err(RemoteError::OtherGeneration),
+            Meeting::Current => self.forget_remote(),
+            Meeting::Staged => self.apply_restart(now).map_err(|_| RemoteError::Ended)?,
+            Meeting::Next => {
+                self.prepare_restart(now).map_err(|_| RemoteError::Ended)?;
+                if let Some(staged) = &mut self.generations.staged {
+                    staged.answers = Some(credentials.ufrag().into());
+                }
+                self.apply_restart(now).map_err(|_| RemoteError::Ended)?;
             }
-        } else if answers.is_some() {
-            return Err(RemoteError::OtherGeneration);
-        } else if current.remote.is_some() {
-            self.prepare_restart(now).map_err(ended)?;
-            if let Some(staged) = &mut self.generations.staged {
-                staged.answers = Some(credentials.ufrag().into());
-            }
-            self.apply_restart(now).map_err(ended)?;
         }
         self.set_remote_credentials(now, credentials)
+    }
+
+    /// Whom the current generation was thought to be for: the paths that came of it go.
+    fn forget_remote(&mut self) {
+        let Generation { number, remote: Some(_), .. } = self.generations.current else { return };
+        self.paths.remove(self.now, |flow| flow.pair.generation() == number);
+        self.absorb();
+        self.generations.current.forget_remote(&self.components);
+        self.names.reset();
     }
 
     /// Makes room for one more old generation. If even the one that goes lends a path, that is told while it is known.
@@ -144,7 +144,8 @@ impl Agent {
         }
     }
 
-    /// Tells the candidates of a generation, which are those of the one before under other credentials.
+    /// Tells the candidates of a generation, which are those of the one before under other credentials. What is hidden
+    /// stays so.
     fn announce_again(&mut self, number: u16) {
         let Some(generation) = self.generations.get(number) else { return };
         let candidates: &Candidates = &generation.candidates;

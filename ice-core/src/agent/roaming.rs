@@ -1,5 +1,7 @@
 //! Sockets and candidates that go away while the agent lives, and what the application knows of a path's health.
 
+use core::net::SocketAddr;
+
 use smallvec::SmallVec;
 
 use super::{Agent, Event, Life, RemoteError};
@@ -47,7 +49,7 @@ impl Agent {
     /// [`socket_down`](Self::socket_down). One that is not known is ignored.
     ///
     /// # Errors
-    /// If the candidate's address is not an IP address, or the agent has ended.
+    /// If the agent has ended.
     pub fn remove_remote_candidate(
         &mut self,
         now: Instant,
@@ -58,7 +60,6 @@ impl Agent {
         if self.life != Life::Running {
             return Err(RemoteError::Ended);
         }
-        let Address::Ip(address) = candidate.address else { return Err(RemoteError::UnresolvedName) };
         let component = ComponentId { stream, component: candidate.component };
         let current = &self.generations.current;
         if candidate
@@ -68,6 +69,16 @@ impl Agent {
         {
             return Ok(());
         }
+        let address = match &candidate.address {
+            Address::Ip(address) => *address,
+            Address::Name { name, port } => match self.names.address(name) {
+                Some(ip) => SocketAddr::new(ip, *port),
+                None => {
+                    self.names.forget(name, stream, candidate);
+                    return Ok(());
+                }
+            },
+        };
         let Some(gone) = current.candidates.find_remote(component, address).map(|r| r.id) else {
             return Ok(());
         };

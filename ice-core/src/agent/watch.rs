@@ -141,7 +141,9 @@ impl Agent {
             None => {
                 let patience = self.watch.patience()?;
                 let hope = self.generations.current.checks.hopeful_until().unwrap_or(patience);
-                (hope < Instant::MAX).then(|| hope.max(patience))
+                // A name may still become a candidate, for a while.
+                let name = self.names.hope(self.now).unwrap_or(patience);
+                (hope < Instant::MAX).then(|| hope.max(patience).max(name))
             }
         }
     }

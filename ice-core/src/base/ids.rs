@@ -8,6 +8,10 @@ use core::net::SocketAddr;
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
 pub struct SocketId(pub u32);
 
+/// A network interface, named by the driver: the system's number for it, for instance.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct InterfaceId(pub u32);
+
 /// One component of one data stream (RFC 8445 §4): what a path is found for.
 ///
 /// The default is component 1 of stream 0, which is all that most applications need.

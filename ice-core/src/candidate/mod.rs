@@ -5,6 +5,7 @@
 
 mod error;
 mod extensions;
+mod filter;
 mod foundation;
 mod grammar;
 mod preference;
@@ -14,6 +15,7 @@ mod table;
 
 pub use error::{CandidateError, Field, Token};
 pub use extensions::{Extensions, MAX_EXTENSIONS, TcpType};
+pub use filter::{AddressPrefix, CandidateFilter, CandidateTypes, PrefixError};
 pub use foundation::{Foundation, FoundationTable, MAX_FOUNDATIONS};
 pub use grammar::MAX_LINE;
 pub(crate) use grammar::{Host, remote_candidate};
@@ -24,5 +26,5 @@ pub use signalled::{Address, Candidate, CandidateType, Transport};
 pub use table::{
     AddedLocal, AddedRemote, Candidates, LocalCandidate, LocalId, MAX_LOCAL_CANDIDATES,
     MAX_LOCAL_PEER_REFLEXIVE, MAX_PEER_REFLEXIVE, MAX_REMOTE_CANDIDATES, NewLocal, NewRemote, Origin,
-    RemoteCandidate, RemoteId,
+    RemoteCandidate, RemoteId, Secrecy,
 };

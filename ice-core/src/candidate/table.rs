@@ -55,12 +55,23 @@ pub struct LocalCandidate {
     pub foundation: Foundation,
     /// What is signalled as `raddr` and `rport`.
     pub related: Option<SocketAddr>,
+    /// Whether the peer may know of it.
+    pub secrecy: Secrecy,
+}
+
+/// Whether the peer may know of a candidate of ours.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Secrecy {
+    /// It may.
+    Told,
+    /// A filter keeps its address out of signalling: it is there to be checked from, for the candidates whose base it is.
+    Hidden,
 }
 
 impl LocalCandidate {
-    /// Whether the peer was told of it: not of what it has shown us itself (RFC 8445 §7.2.5.3.1).
+    /// Whether the peer was told of it: not of what it has shown us itself (RFC 8445 §7.2.5.3.1), nor of what is hidden.
     pub fn is_signalled(&self) -> bool {
-        self.kind != CandidateType::PeerReflexive
+        self.kind != CandidateType::PeerReflexive && self.secrecy == Secrecy::Told
     }
 
     /// The candidate as the peer is to hear of it, without extensions.
@@ -90,6 +101,7 @@ pub struct NewLocal {
     pub local_preference: u16,
     pub foundation: Foundation,
     pub related: Option<SocketAddr>,
+    pub secrecy: Secrecy,
 }
 
 /// What became of a local candidate.
@@ -181,7 +193,17 @@ impl Candidates {
     /// RFC 8838 §9: the one that came first stays, whatever the priorities, since it may have been
     /// signalled already. Gathered in the usual order that is also the better one of RFC 8445 §5.1.3.
     pub fn add_local(&mut self, new: NewLocal) -> AddedLocal {
-        let NewLocal { component, socket, base, address, kind, local_preference, foundation, related } = new;
+        let NewLocal {
+            component,
+            socket,
+            base,
+            address,
+            kind,
+            local_preference,
+            foundation,
+            related,
+            secrecy,
+        } = new;
         let same = |it: &&LocalCandidate| (it.component, it.base, it.address) == (component, base, address);
         if let Some(existing) = self.locals.iter().find(same) {
             return AddedLocal::Redundant(existing.id);
@@ -212,8 +234,16 @@ impl Candidates {
             local_preference,
             foundation,
             related,
+            secrecy,
         });
         AddedLocal::New(id)
+    }
+
+    /// A hidden candidate may be told from now on; whether it was hidden.
+    pub fn reveal(&mut self, id: LocalId) -> bool {
+        let Ok(index) = self.locals.binary_search_by_key(&id, |it| it.id) else { return false };
+        let Some(local) = self.locals.get_mut(index) else { return false };
+        core::mem::replace(&mut local.secrecy, Secrecy::Told) == Secrecy::Hidden
     }
 
     /// Our candidates, in the order in which they came.
@@ -231,6 +261,14 @@ impl Candidates {
     /// address names (RFC 8445 §7.2.5.3.1).
     pub fn find_local(&self, component: ComponentId, address: SocketAddr) -> Option<&LocalCandidate> {
         self.locals.iter().find(|it| it.component == component && it.address == address)
+    }
+
+    /// The candidate of this socket that is its own base: the one that pairs are made of (RFC 8445 §7.3.1.4).
+    pub fn base_of(&self, socket: SocketId) -> Option<&LocalCandidate> {
+        let is_base = |it: &&LocalCandidate| {
+            it.socket == socket && matches!(it.kind, CandidateType::Host | CandidateType::Relayed)
+        };
+        self.locals.iter().find(is_base)
     }
 
     /// Takes a local candidate out; its key finds nothing from now on.
@@ -303,10 +341,11 @@ impl Candidates {
         Some(self.remotes.remove(index))
     }
 
-    /// What a new generation begins with (RFC 8445 §9): our own candidates that are signalled, and nothing of the peer.
+    /// What a new generation begins with (RFC 8445 §9): our own candidates, hidden ones included, and nothing of
+    /// the peer, nor of what it has shown us.
     pub(crate) fn successor(&self) -> Self {
-        let signalled = |it: &&LocalCandidate| it.kind != CandidateType::PeerReflexive;
-        let locals = self.locals.iter().filter(signalled).cloned().collect();
+        let gathered = |it: &&LocalCandidate| it.kind != CandidateType::PeerReflexive;
+        let locals = self.locals.iter().filter(gathered).cloned().collect();
         Self { locals, remotes: Vec::new(), next_local: self.next_local, next_remote: 0 }
     }
 
@@ -321,6 +360,7 @@ impl Candidates {
             local_preference,
             foundation,
             related,
+            secrecy,
             ..
         } = *other;
         self.add_local(NewLocal {
@@ -332,6 +372,7 @@ impl Candidates {
             local_preference,
             foundation,
             related,
+            secrecy,
         })
     }
 

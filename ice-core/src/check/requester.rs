@@ -118,6 +118,7 @@ impl Checks {
             local_preference: base.local_preference,
             foundation: base.foundation,
             related: Some(base.base),
+            secrecy: base.secrecy,
         };
         // A peer that shows us ever new addresses fills our table; the pair is valid all the same.
         let AddedLocal::New(id) = cx.candidates.add_local(learned) else { return Some(pair.local) };

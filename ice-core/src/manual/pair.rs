@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use floe_core::{
     Agent, AgentConfig, ComponentId, Datagram, Event, Instant, MAX_TRANSMIT, Output, Received, Role, SendError,
-    Socket, SocketId,
+    Socket, SocketId, Unresolved,
 };
 
 /// Two agents, a network in which a datagram takes 20 ms, and signalling that takes no time.
@@ -86,6 +86,9 @@ impl Pair {
                         self.signal(1 - side, &event);
                     }
                     self.events[side].push(event);
+                }
+                Output::Resolve(query) => {
+                    self.agents[side].resolved(self.now, query.id, Err(Unresolved)).unwrap();
                 }
                 Output::Wait(until) => return until,
                 Output::Closed => return None,

@@ -64,6 +64,19 @@ impl Consent {
         }
     }
 
+    /// What consent there was is not remembered: it is to be asked for anew, at once.
+    pub(crate) fn forgotten(now: Instant) -> Self {
+        Self {
+            granted_until: now,
+            gives_up_at: now + CONSENT_LIFETIME,
+            next_check: now,
+            outstanding: SmallVec::new(),
+            unanswered: 0,
+            rtt: None,
+            loss_per_mille: 0,
+        }
+    }
+
     /// Of a lite agent, which asks for none and needs none (RFC 7675 §1).
     pub(crate) fn not_asked() -> Self {
         let never = Instant::MAX;

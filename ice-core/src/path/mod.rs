@@ -20,7 +20,6 @@ use crate::wire::{RoleClaim, TransactionId};
 use consent::{Consent, HealthChange};
 use traffic::Traffic;
 
-pub(crate) use consent::CONSENT_LIFETIME;
 pub(crate) use lite::Gate;
 #[cfg(test)]
 pub(crate) use traffic::MAX_COUNTED;
@@ -176,11 +175,11 @@ impl Paths {
     }
 
     /// This flow was nominated by either side: from now on it is kept alive whatever else is selected.
-    pub(crate) fn on_nominated(&mut self, now: Instant, flow: Flow, random: &mut Random) {
+    pub(crate) fn on_nominated(&mut self, now: Instant, flow: Flow) {
         let Some(of) = self.components.iter_mut().find(|c| c.component == flow.component) else { return };
         if !of.flows.iter().any(|kept| kept.flow.pair == flow.pair) {
-            // It was valid too long ago to be remembered: consent is to be asked for anew.
-            of.add(Kept { flow, consent: Consent::granted(now - CONSENT_LIFETIME, random), nominated: true });
+            // It was valid once, and too many others have been since.
+            of.add(Kept { flow, consent: Consent::forgotten(now), nominated: true });
         }
         if let Some(kept) = of.flows.iter_mut().find(|kept| kept.flow.pair == flow.pair) {
             kept.nominated = true;
@@ -190,8 +189,8 @@ impl Paths {
 
     /// This flow was selected (RFC 8445 §8.1.2). What older generations have lent is given back: data may still come over
     /// it, since the peer selects a moment earlier or later.
-    pub(crate) fn on_selected(&mut self, now: Instant, flow: Flow, random: &mut Random) {
-        self.on_nominated(now, flow, random);
+    pub(crate) fn on_selected(&mut self, now: Instant, flow: Flow) {
+        self.on_nominated(now, flow);
         let Some(of) = self.components.iter_mut().find(|c| c.component == flow.component) else { return };
         let had_path = of.carrier(now).is_some();
         of.choice = Choice::Selected(flow.pair);

@@ -81,7 +81,7 @@ fn a_selected_flow_that_goes_silent_is_degraded_lost_and_not_replaced() {
     let mut room = Room::new();
     room.valid(0, 3);
     room.valid(0, 5);
-    room.paths.on_selected(Instant::ZERO, flow(3), &mut room.random);
+    room.paths.on_selected(Instant::ZERO, flow(3));
     room.effects();
     assert_eq!(room.carries(0), Some(3));
     room.wait(31_000);
@@ -100,10 +100,10 @@ fn a_flow_that_is_selected_long_after_its_check_waits_for_consent_and_the_old_on
     let mut room = Room::new();
     room.valid(0, 3);
     room.valid(0, 5);
-    room.paths.on_selected(Instant::ZERO, flow(3), &mut room.random);
+    room.paths.on_selected(Instant::ZERO, flow(3));
     room.valid(25_000, 3);
     let late = Instant::from_millis(40_000);
-    room.paths.on_selected(late, flow(5), &mut room.random);
+    room.paths.on_selected(late, flow(5));
     assert_eq!(room.carries(40_000), Some(3));
     let mut requests =
         core::iter::from_fn(|| room.paths.poll_request(late, CLAIM, &mut room.random, &mut room.tracer));
@@ -112,13 +112,32 @@ fn a_flow_that_is_selected_long_after_its_check_waits_for_consent_and_the_old_on
     assert_eq!(room.carries(40_000), Some(5));
 }
 
+/// Among many valid flows those of the lowest priority are forgotten, and with them the consent that they had. Early in the
+/// life of an agent, too, one that is selected after all is asked for it at once and has 30 s to give it.
+#[test]
+fn a_forgotten_flow_that_is_selected_has_its_time_to_consent() {
+    let mut room = Room::new();
+    for number in 1..=MAX_FLOWS as u32 + 1 {
+        room.valid(1_000, number);
+    }
+    let selected = Instant::from_millis(2_000);
+    room.paths.on_selected(selected, flow(1));
+    assert_eq!(room.carries(2_000), None);
+    let request = room.paths.poll_request(selected, CLAIM, &mut room.random, &mut room.tracer);
+    assert_eq!(request.map(|r| r.pair), Some(PairId(1)));
+    room.wait(31_999);
+    assert!(!room.effects().iter().any(|e| matches!(e, Effect::Lost { .. })));
+    room.wait(32_000);
+    assert!(room.effects().contains(&Effect::Lost { pair: PairId(1), why: Loss::Expired }));
+}
+
 #[test]
 fn a_path_that_regains_consent_is_told_of() {
     let mut room = Room::new();
     room.valid(0, 3);
     let late = Instant::from_millis(40_000);
     room.effects();
-    room.paths.on_selected(late, flow(3), &mut room.random);
+    room.paths.on_selected(late, flow(3));
     assert_eq!(room.paths.outlet(late, FIRST), Some(Outlet::NoConsent));
     let request = room.paths.poll_request(late, CLAIM, &mut room.random, &mut room.tracer).unwrap();
     room.paths.on_response(late, request.id, flow(3).tuple, &mut room.tracer).unwrap();
@@ -147,7 +166,7 @@ fn of_next_generation(number: u32) -> Flow {
 fn after_a_restart_the_old_flow_carries_until_the_new_one_is_selected_and_is_heard_after_that() {
     let mut room = Room::new();
     room.valid(0, 3);
-    room.paths.on_selected(Instant::ZERO, flow(3), &mut room.random);
+    room.paths.on_selected(Instant::ZERO, flow(3));
     room.paths.on_restarted(1);
     let new = of_next_generation(9);
     room.paths.on_valid(Instant::ZERO, new, &mut room.random);
@@ -162,7 +181,7 @@ fn after_a_restart_the_old_flow_carries_until_the_new_one_is_selected_and_is_hea
         (pairs.len() == 2).then_some(())
     });
     assert!(asked.is_some());
-    room.paths.on_selected(Instant::from_millis(6_000), new, &mut room.random);
+    room.paths.on_selected(Instant::from_millis(6_000), new);
     assert_eq!(room.carries(6_000), Some(new.pair.0));
     assert_eq!(room.paths.flows_len(), 1);
     assert_eq!(room.paths.source(flow(3).tuple), Some((FIRST, None)));
@@ -172,7 +191,7 @@ fn after_a_restart_the_old_flow_carries_until_the_new_one_is_selected_and_is_hea
 fn an_old_flow_that_dies_before_the_new_one_is_selected_leaves_the_way_to_what_is_valid() {
     let mut room = Room::new();
     room.valid(0, 3);
-    room.paths.on_selected(Instant::ZERO, flow(3), &mut room.random);
+    room.paths.on_selected(Instant::ZERO, flow(3));
     room.paths.on_restarted(1);
     let new = of_next_generation(9);
     room.paths.on_valid(Instant::from_millis(20_000), new, &mut room.random);
@@ -184,7 +203,7 @@ fn an_old_flow_that_dies_before_the_new_one_is_selected_leaves_the_way_to_what_i
 fn when_the_selected_flow_is_gone_before_the_restart_the_first_valid_one_carries() {
     let mut room = Room::new();
     room.valid(0, 3);
-    room.paths.on_selected(Instant::ZERO, flow(3), &mut room.random);
+    room.paths.on_selected(Instant::ZERO, flow(3));
     room.wait(30_000);
     room.paths.on_restarted(1);
     room.effects();

@@ -38,6 +38,9 @@ pub enum DropReason {
     NotATransportAddress,
     /// The source is of another address family than the socket.
     WrongFamily,
+    /// A request that the application's filters do not let through: to a socket that is not to be used, or from a
+    /// source that is not. It was not answered.
+    Filtered,
     /// Answers wait to be polled and their queue is full: poll more often.
     AnswerQueueFull,
     /// The list of peer-reflexive candidates, or that of pairs, is full; it was answered.
@@ -67,6 +70,7 @@ impl fmt::Display for DropReason {
             Self::UnknownSocket => "no such socket",
             Self::NotATransportAddress => "source that nobody can send from",
             Self::WrongFamily => "source of another address family than the socket",
+            Self::Filtered => "kept out by a filter",
             Self::AnswerQueueFull => "too many answers wait to be sent",
             Self::TooManyCandidates => "too many peer-reflexive candidates or pairs",
             Self::NominationRefused => "nomination of a pair that cannot be used",

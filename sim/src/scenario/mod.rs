@@ -28,7 +28,7 @@ mod signalling;
 mod timeline;
 mod traffic;
 
-use core::net::SocketAddr;
+use core::net::{IpAddr, SocketAddr};
 use core::ops::Range;
 use core::time::Duration;
 use std::sync::{Arc, Mutex};
@@ -65,6 +65,8 @@ pub struct World {
     traffic_begun: u32,
     /// Restarts are offered and answered, and not only told.
     uses_offers: bool,
+    /// What names stand for.
+    names: Vec<(String, IpAddr)>,
     /// Steps since time moved on.
     idle: u32,
     timeline: Arc<Mutex<Timeline>>,
@@ -82,6 +84,7 @@ impl World {
             traffic: None,
             traffic_begun: 0,
             uses_offers: false,
+            names: Vec::new(),
             idle: 0,
             timeline: Arc::default(),
         }
@@ -145,6 +148,11 @@ impl World {
         self.note(format!("nothing gets from {} to {} any more", self.peer(from).name, self.peer(to).name));
         let (from, to) = (self.host(from), self.host(to));
         self.network.block(from, to);
+    }
+
+    /// No name that was signalled so far can be resolved from now on.
+    pub fn forget_names(&mut self) {
+        self.names.clear();
     }
 
     /// Takes [`Self::block`] back.

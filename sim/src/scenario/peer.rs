@@ -18,6 +18,8 @@ pub struct PeerSpec {
     pub(super) dead_addresses: usize,
     pub(super) addresses: usize,
     pub(super) reflexive: bool,
+    pub(super) virtual_relay: bool,
+    pub(super) names: bool,
     pub(super) story: Story,
 }
 
@@ -50,6 +52,8 @@ pub fn open() -> PeerSpec {
         dead_addresses: 0,
         addresses: 1,
         reflexive: false,
+        virtual_relay: false,
+        names: false,
         story: Story {
             credentials_delay: Duration::ZERO,
             candidates_delay: Duration::ZERO,
@@ -100,6 +104,21 @@ impl PeerSpec {
     #[must_use]
     pub fn with_reflexive_candidate(mut self) -> Self {
         self.reflexive = true;
+        self
+    }
+
+    /// Has a way of its own to the outside: a virtual relay, which is a socket on another, public host.
+    #[must_use]
+    pub fn with_virtual_relay(mut self) -> Self {
+        self.virtual_relay = true;
+        self
+    }
+
+    /// Its host candidates are signalled with names, as browsers do. The world's table of names resolves them, unless
+    /// it was told otherwise: see [`World::forget_names`](super::World::forget_names).
+    #[must_use]
+    pub fn with_names(mut self) -> Self {
+        self.names = true;
         self
     }
 
@@ -171,6 +190,7 @@ pub(super) struct Peer {
     pub(super) name: &'static str,
     pub(super) agent: Agent,
     pub(super) host: HostId,
+    pub(super) names: bool,
     pub(super) other: Option<PeerId>,
     pub(super) story: Story,
     pub(super) events: Vec<(Instant, Event)>,
@@ -178,8 +198,8 @@ pub(super) struct Peer {
     pub(super) untaken: Vec<(Instant, RemoteError)>,
     /// Whether an offer to restart waits for its answer.
     pub(super) offering: bool,
-    /// By `SocketId`; the dead ones come first.
-    sockets: Vec<SocketAddr>,
+    /// By `SocketId`; the dead ones come first. The host is the peer's own, or that of its virtual relay.
+    sockets: Vec<(HostId, SocketAddr)>,
     dead: usize,
 }
 
@@ -217,19 +237,27 @@ impl Peer {
             let local = network.bind(host, Some(SocketAddr::new(ip, 0))).expect("a free port");
             let socket = Socket::udp(SocketId(number), local).component(component);
             agent.socket_up(now, socket).expect("a new socket");
-            sockets.push(local);
+            sockets.push((host, local));
         }
-        for (number, &local) in (0..).zip(&sockets).filter(|_| spec.reflexive) {
+        for (number, &(host, local)) in (0..).zip(&sockets).filter(|_| spec.reflexive) {
             if let Ok(mapped) = network.mapped_address(host, local, STUN_SERVER) {
                 agent
                     .add_server_reflexive(now, SocketId(number), mapped, STUN_SERVER)
                     .expect("a known socket");
             }
         }
+        if spec.virtual_relay {
+            let relay = network.add_host(Attachment::Public);
+            let local = network.bind(relay, None).expect("a free port");
+            let id = SocketId(u32::try_from(sockets.len()).unwrap_or(u32::MAX));
+            agent.socket_up(now, Socket::virtual_relay(id, local)).expect("a new socket");
+            sockets.push((relay, local));
+        }
         Self {
             name,
             agent,
             host,
+            names: spec.names,
             other: None,
             story: spec.story,
             events: Vec::new(),
@@ -246,37 +274,45 @@ impl Peer {
         self.events.iter().find(|(_, e)| wanted(e)).map(|(at, _)| *at)
     }
 
-    /// The address of a socket.
-    pub(super) fn address(&self, socket: SocketId) -> Option<SocketAddr> {
-        self.sockets.get(usize::try_from(socket.0).ok()?).copied()
+    /// Whether what reaches this host is for this peer.
+    pub(super) fn is_on(&self, host: HostId) -> bool {
+        self.host == host || self.sockets.iter().any(|(h, _)| *h == host)
     }
 
     /// A socket more, that the agent is to be told of by this name.
     pub(super) fn add_socket(&mut self, local: SocketAddr) -> SocketId {
-        self.sockets.push(local);
+        self.sockets.push((self.host, local));
         SocketId(u32::try_from(self.sockets.len() - 1).unwrap_or(u32::MAX))
     }
 
     /// The sockets that were ever bound to an address of the host.
     pub(super) fn sockets_at(&self, ip: IpAddr) -> Vec<(SocketId, SocketAddr)> {
         let all = (0..).map(SocketId).zip(self.sockets.iter().copied());
-        all.filter(|(_, local)| local.ip() == ip).collect()
+        all.filter(|(_, (host, local))| *host == self.host && local.ip() == ip)
+            .map(|(id, (_, local))| (id, local))
+            .collect()
     }
 
     /// That of the first living socket.
     pub(super) fn first_address(&self) -> Option<SocketAddr> {
-        self.sockets.get(self.dead).copied()
+        self.sockets.get(self.dead).map(|(_, local)| *local)
     }
 
-    /// The address of a socket that is alive.
-    pub(super) fn live_address(&self, socket: SocketId) -> Option<SocketAddr> {
+    /// The address of a socket.
+    pub(super) fn address(&self, socket: SocketId) -> Option<SocketAddr> {
+        self.sockets.get(usize::try_from(socket.0).ok()?).map(|(_, local)| *local)
+    }
+
+    /// Where a socket is that is alive.
+    pub(super) fn live_address(&self, socket: SocketId) -> Option<(HostId, SocketAddr)> {
         let index = usize::try_from(socket.0).ok()?;
         self.sockets.get(index).copied().filter(|_| index >= self.dead)
     }
 
-    /// The socket at an address, if it is alive.
-    pub(super) fn live_socket(&self, local: SocketAddr) -> Option<SocketId> {
-        let index = self.sockets.iter().position(|&s| s == local).filter(|&index| index >= self.dead)?;
+    /// The socket at a place, if it is alive.
+    pub(super) fn live_socket(&self, host: HostId, local: SocketAddr) -> Option<SocketId> {
+        let index =
+            self.sockets.iter().position(|&s| s == (host, local)).filter(|&index| index >= self.dead)?;
         u32::try_from(index).ok().map(SocketId)
     }
 }

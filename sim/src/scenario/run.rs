@@ -65,9 +65,8 @@ impl World {
         let peer = self.peer_mut(from);
         let mut scratch = [0; MAX_TRANSMIT];
         let transmit = peer.agent.send(now, component, data, &mut scratch)?;
-        let (host, local) = (peer.host, peer.live_address(transmit.socket));
-        if let Some(local) = local {
-            self.network.send((host, local), transmit.remote, transmit.contents);
+        if let Some(from) = peer.live_address(transmit.socket) {
+            self.network.send(from, transmit.remote, transmit.contents);
         }
         Ok(())
     }
@@ -77,7 +76,7 @@ impl World {
         let peer = self.peer(to);
         let Some(local) = (0..)
             .map_while(|n| peer.address(floe_core::SocketId(n)))
-            .find(|a| peer.live_socket(*a).is_some())
+            .find(|a| peer.live_socket(peer.host, *a).is_some())
         else {
             return;
         };
@@ -130,12 +129,12 @@ impl World {
             let peer = self.peer_mut(id);
             match peer.agent.poll(now, &mut scratch) {
                 Output::Transmit(transmit) => {
-                    let (host, local) = (peer.host, peer.live_address(transmit.socket));
-                    if let Some(local) = local {
-                        self.network.send((host, local), transmit.remote, transmit.contents);
+                    if let Some(from) = peer.live_address(transmit.socket) {
+                        self.network.send(from, transmit.remote, transmit.contents);
                     }
                 }
                 Output::Event(event) => self.on_event(id, event),
+                Output::Resolve(query) => self.on_query(id, &query),
                 Output::Wait(until) => return until,
                 Output::Closed => return None,
             }
@@ -152,10 +151,12 @@ impl World {
         let removals_told = self.peer(id).story.removals;
         match &event {
             Event::LocalCandidate { stream, candidate } if told => {
-                self.signal(id, News::Candidate(*stream, candidate.clone()));
+                let candidate = self.named(id, candidate.clone());
+                self.signal(id, News::Candidate(*stream, candidate));
             }
             Event::CandidateRemoved { stream, candidate } if told && removals_told => {
-                self.signal(id, News::Removed(*stream, candidate.clone()));
+                let candidate = self.named(id, candidate.clone());
+                self.signal(id, News::Removed(*stream, candidate));
             }
             Event::Restarted { answers, .. } if !self.uses_offers => {
                 self.signal_credentials(id, answers.clone());
@@ -168,14 +169,14 @@ impl World {
 
     fn deliver(&mut self, delivery: Delivery) {
         let Delivery { at, host, local, remote, mut bytes } = delivery;
-        let Some(index) = self.peers.iter().position(|p| p.host == host) else {
+        let Some(index) = self.peers.iter().position(|p| p.is_on(host)) else {
             if let Some(puppet) = self.puppets.iter().position(|p| p.host == host) {
                 self.on_puppet_heard(puppet, local, remote, bytes);
             }
             return;
         };
         let peer = self.peer_mut(PeerId(index));
-        let Some(socket) = peer.live_socket(local) else {
+        let Some(socket) = peer.live_socket(host, local) else {
             self.on_traffic(&bytes, Arrival::Astray);
             return;
         };

@@ -1,12 +1,11 @@
 //! What the applications tell each other by signalling, when it arrives, and what the agents make of it.
 
 use core::fmt;
-
 use core::time::Duration;
 
-use floe_core::candidate::CandidateError;
+use floe_core::candidate::{Address, CandidateError};
 use floe_core::description::IceOptions;
-use floe_core::{Candidate, Credentials, RemoteError};
+use floe_core::{Candidate, CandidateType, Credentials, Query, RemoteError, Unresolved};
 
 use super::peer::Told;
 use super::{PeerId, World};
@@ -130,6 +129,32 @@ impl World {
             self.signal(from, News::Credentials(told, answers));
             self.signal(from, session);
         }
+    }
+
+    /// The candidate with a name in place of its address, if this peer's are to be so. An address keeps its name.
+    pub(super) fn named(&mut self, id: PeerId, mut candidate: Candidate) -> Candidate {
+        if self.peer(id).names
+            && candidate.kind == CandidateType::Host
+            && let Address::Ip(address) = candidate.address
+        {
+            let known = self.names.iter().find(|(_, ip)| *ip == address.ip()).map(|(name, _)| name.clone());
+            let name = known.unwrap_or_else(|| {
+                let name = format!("host-{}.local", self.names.len());
+                self.names.push((name.clone(), address.ip()));
+                name
+            });
+            candidate.address = Address::Name { name, port: address.port() };
+        }
+        candidate
+    }
+
+    pub(super) fn on_query(&mut self, id: PeerId, query: &Query) {
+        let now = self.now();
+        let found: Vec<_> =
+            self.names.iter().filter(|(name, _)| *name == query.name).map(|(_, ip)| *ip).collect();
+        let answer = if found.is_empty() { Err(Unresolved) } else { Ok(&found[..]) };
+        let answered = self.agent(id).resolved(now, query.id, answer);
+        debug_assert!(answered.is_ok(), "it was asked just now");
     }
 
     /// Sends news to the other side of a peer.

@@ -135,7 +135,7 @@ fn sixty_candidates_of_which_fifty_are_dead() {
     }
 }
 
-/// The peer knows types, transports and extensions that we do not, hides its address behind a name, or writes nonsense.
+/// The peer knows types, transports and extensions that we do not, hides its address behind a name that nobody knows, or writes nonsense.
 /// Each is refused with its reason, or taken for what we do know of it; the session does not care.
 #[test]
 fn candidates_that_we_cannot_use() {
@@ -147,7 +147,7 @@ fn candidates_that_we_cannot_use() {
     let unknown_transport = world.tell(alice, "candidate:1 1 DCCP 1 192.0.2.7 4 typ host").unwrap_err();
     assert!(matches!(unknown_transport, Untold::Line(CandidateError::UnknownTransport(_))));
     for (line, reason) in [
-        ("candidate:1 1 UDP 1 3f1c.local 4 typ host", RemoteError::UnresolvedName),
+        ("candidate:1 1 UDP 1 a.3f1c.local 4 typ host", RemoteError::UnresolvedName),
         ("candidate:1 1 TCP 1 192.0.2.7 9 typ host tcptype active", RemoteError::UnsupportedTransport),
         (
             "candidate:1 2 UDP 1 192.0.2.7 4 typ host",
@@ -156,6 +156,8 @@ fn candidates_that_we_cannot_use() {
     ] {
         assert_eq!(world.tell(alice, line), Err(Untold::Refused(reason)));
     }
+    // Nobody knows this name, which is found out later.
+    assert_eq!(world.tell(alice, "candidate:1 1 UDP 1 3f1c.local 4 typ host"), Ok(()));
     for nonsense in ["", "candidate:", "candidate:1 1 UDP 1 192.0.2.7 70000 typ host", "m=audio 9"] {
         assert!(matches!(world.tell(alice, nonsense), Err(Untold::Line(_))), "{nonsense:?}");
     }

@@ -138,6 +138,15 @@ impl Stage {
         true
     }
 
+    /// Some names stand for an address of the peer, some are not known.
+    #[expect(clippy::expect_used, reason = "an answer to what was asked just now")]
+    pub(super) fn on_query(&mut self, query: &floe_core::Query) {
+        let addresses = [address(query.id.0 as u8).ip()];
+        let answer = if query.id.0 % 3 == 2 { Err(floe_core::Unresolved) } else { Ok(&addresses[..]) };
+        self.agent.resolved(self.now, query.id, answer).expect("it was asked");
+        self.agent.resolved(self.now, query.id, answer).expect_err("it was answered");
+    }
+
     /// Lets time pass, and polls whenever the agent wants to be.
     fn sleep(&mut self, time: Duration) {
         let end = self.now + time;

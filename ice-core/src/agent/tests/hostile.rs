@@ -228,7 +228,7 @@ fn wrong_orders_of_calls_are_error_values() {
         odd("candidate:1 1 TCP 1 10.0.0.2 9 typ host tcptype active", &mut stage),
         Err(RemoteError::UnsupportedTransport)
     );
-    assert_eq!(odd("candidate:1 1 UDP 1 a.local 5 typ host", &mut stage), Err(RemoteError::UnresolvedName));
+    assert_eq!(odd("candidate:1 1 UDP 1 a.b.local 5 typ host", &mut stage), Err(RemoteError::UnresolvedName));
     // Of credentials that may be on their way: kept, and not used.
     let pairs = stage.agent.explain().pairs.len();
     assert_eq!(odd("candidate:1 1 UDP 1 10.0.0.3 5 typ host ufrag new1", &mut stage), Ok(()));

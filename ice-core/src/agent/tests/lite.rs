@@ -164,6 +164,10 @@ fn a_lite_agent_has_one_host_candidate_for_each_address() {
     assert!(other.priority < first.priority && other.foundation != first.foundation);
     let reflexive = agent.add_server_reflexive(Instant::ZERO, SocketId(0), source(1), source(2));
     assert_eq!(reflexive, Err(SocketError::HostOnly));
+    let mapped = agent.add_mapped(Instant::ZERO, SocketId(0), source(1));
+    assert_eq!(mapped, Err(SocketError::HostOnly));
+    let relay = agent.socket_up(Instant::ZERO, Socket::virtual_relay(SocketId(3), source(1)));
+    assert_eq!(relay, Err(SocketError::HostOnly));
 }
 
 /// RFC 8445 §12.1.1: RTP does not flow before RTCP can.

@@ -4,14 +4,16 @@
 mod adversity;
 mod conformance;
 mod doubt;
-
+mod filters;
 mod hostile;
 mod limits;
 mod lite;
+mod names;
 mod nomination;
 mod patience;
 mod puppet;
 mod restart;
+mod restart_candidates;
 mod roaming;
 mod stats;
 mod streams;
@@ -21,6 +23,7 @@ use crate::candidate::Candidate;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use alloc::{format, vec};
+use core::net::SocketAddr;
 use core::time::Duration;
 
 /// Two agents and what is in flight between them.
@@ -96,7 +99,7 @@ impl Bench {
                             next = next.min(at.unwrap_or(until).max(self.now));
                             break;
                         }
-                        Output::Closed => break,
+                        Output::Resolve(_) | Output::Closed => break,
                     }
                 }
             }

@@ -11,6 +11,7 @@ pub(super) struct Stage {
     pub(super) events: Vec<Event>,
     /// What the agent has sent and nobody has looked at.
     pub(super) sent: Vec<(SocketAddr, Vec<u8>)>,
+    pub(super) queries: Vec<Query>,
     pub(super) credentials: Credentials,
     key: IntegrityKey,
     counter: u64,
@@ -38,12 +39,24 @@ impl Stage {
             now: Instant::ZERO,
             events: Vec::new(),
             sent: Vec::new(),
+            queries: Vec::new(),
             credentials,
             key,
             counter: 0,
         };
         stage.poll();
         stage
+    }
+
+    /// The candidates that were told, without their username fragments.
+    pub(super) fn told(&self) -> Vec<String> {
+        let line = |e: &Event| match e {
+            Event::LocalCandidate { candidate, .. } => {
+                candidate.to_string().split(" ufrag ").next().map(String::from)
+            }
+            _ => None,
+        };
+        self.events.iter().filter_map(line).collect()
     }
 
     pub(super) fn add_candidate(&mut self, address: SocketAddr, priority: u32) {
@@ -59,6 +72,7 @@ impl Stage {
             match self.agent.poll(self.now, &mut scratch) {
                 Output::Transmit(t) => self.sent.push((t.remote, t.contents.to_vec())),
                 Output::Event(e) => self.events.push(e),
+                Output::Resolve(query) => self.queries.push(query),
                 Output::Wait(_) | Output::Closed => return,
             }
         }
@@ -72,6 +86,7 @@ impl Stage {
             match self.agent.poll(self.now, &mut scratch) {
                 Output::Transmit(t) => self.sent.push((t.remote, t.contents.to_vec())),
                 Output::Event(e) => self.events.push(e),
+                Output::Resolve(query) => self.queries.push(query),
                 Output::Wait(Some(next)) if next < end => self.now = self.now.max(next),
                 Output::Wait(_) | Output::Closed => break,
             }

@@ -125,6 +125,20 @@ impl Call {
         }
     }
 
+    /// Both mean each other's latest credentials, and have selected.
+    fn assert_agreement(&self) {
+        let agents = &self.bench.agents;
+        for (ours, theirs) in [(&agents[0], &agents[1]), (&agents[1], &agents[0])] {
+            assert_eq!(ours.remote_credentials(), Some(theirs.local_credentials()), "{:#?}", self.bench.log);
+            let selected = ours.selected_path(ComponentId::FIRST);
+            assert_eq!(
+                selected.map(|p| p.pair.generation()),
+                ours.path(ComponentId::FIRST).map(|p| p.pair.generation())
+            );
+            assert!(selected.is_some(), "{:#?}", self.bench.log);
+        }
+    }
+
     /// Everything that was sent has come, but for what is still on its way.
     fn assert_nothing_lost(&mut self) {
         let before = self.sent;
@@ -171,6 +185,23 @@ fn restarts_from_both_sides_at_once_meet() {
         call.restart(1);
         call.run_for(2 * signalling + 1_000);
         assert!(call.both_selected(1), "{signalling} ms: {:#?}", call.bench.log);
+        call.assert_nothing_lost();
+    }
+}
+
+/// Answers that cross each other would go on for ever if each were answered.
+#[test]
+fn several_restarts_from_both_sides_at_once_meet() {
+    for (of_alice, of_bob) in [(2, 2), (2, 3), (3, 1), (1, 2)] {
+        let mut call = Call::connected(Duration::from_millis(100));
+        for (side, times) in [(0, of_alice), (1, of_bob)] {
+            for _ in 0..times {
+                call.restart(side);
+            }
+        }
+        call.run_for(2_000);
+        call.assert_agreement();
+        assert!(call.generations[0].len() < 4, "{:?}", call.generations);
         call.assert_nothing_lost();
     }
 }

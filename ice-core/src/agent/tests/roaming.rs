@@ -143,6 +143,7 @@ impl Net {
                     }
                     self.events.push((now.as_millis(), side, event));
                 }
+                Output::Resolve(_) => {}
                 Output::Wait(_) | Output::Closed => return,
             }
         }

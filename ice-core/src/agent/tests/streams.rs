@@ -54,7 +54,7 @@ impl Alone {
                 }
                 Output::Wait(Some(next)) if next <= end => now = next,
                 Output::Wait(_) | Output::Closed => return checked,
-                Output::Event(_) => {}
+                Output::Event(_) | Output::Resolve(_) => {}
             }
         }
     }

@@ -19,6 +19,7 @@ fn host(number: u32) -> NewLocal {
         local_preference: 65535,
         foundation: Foundation::numbered(1),
         related: None,
+        secrecy: Secrecy::Told,
     }
 }
 

@@ -1,0 +1,138 @@
+//! What a candidate is made of: something that is open and carries datagrams.
+
+use core::fmt;
+use core::net::SocketAddr;
+
+use crate::base::{ComponentId, InterfaceId, SocketId};
+use crate::candidate::CandidateType;
+
+/// Something that carries datagrams and is open: told to the agent with `socket_up`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Socket {
+    id: SocketId,
+    local: SocketAddr,
+    component: ComponentId,
+    carrier: Carrier,
+    interface: Option<InterfaceId>,
+}
+
+/// What carries the datagrams.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Carrier {
+    Udp,
+    VirtualRelay,
+}
+
+impl Socket {
+    /// A UDP socket that is bound to `local`: one address of one interface, with its port, never the
+    /// unspecified address (RFC 8445 §5.1.1.1: a host candidate is a transport address).
+    pub const fn udp(id: SocketId, local: SocketAddr) -> Self {
+        Self { id, local, component: ComponentId::FIRST, carrier: Carrier::Udp, interface: None }
+    }
+
+    /// Anything of the application's own that carries datagrams, a connection to its server for instance. It becomes
+    /// a relayed candidate that is its own base, of a lower preference than any other, so that what starts on it
+    /// goes over to a direct path when one is proven.
+    ///
+    /// `address` is what the peer is told to send to. It need not exist, but it must be unlike the address of anything
+    /// else: checks and data for it, and from it, go the application's own way.
+    pub const fn virtual_relay(id: SocketId, address: SocketAddr) -> Self {
+        Self { carrier: Carrier::VirtualRelay, ..Self::udp(id, address) }
+    }
+
+    /// The same socket, on this interface: see `CandidateFilter::except_interfaces`.
+    #[must_use]
+    pub const fn on_interface(mut self, interface: InterfaceId) -> Self {
+        self.interface = Some(interface);
+        self
+    }
+
+    /// The same socket for another component.
+    #[must_use]
+    pub const fn component(mut self, component: ComponentId) -> Self {
+        self.component = component;
+        self
+    }
+
+    /// The driver's name for it.
+    pub const fn id(&self) -> SocketId {
+        self.id
+    }
+
+    /// What its datagrams belong to.
+    pub const fn for_component(&self) -> ComponentId {
+        self.component
+    }
+
+    /// The address that it is bound to, or the relay's.
+    pub const fn local(&self) -> SocketAddr {
+        self.local
+    }
+
+    /// The interface that it is on, if the driver has told.
+    pub const fn interface(&self) -> Option<InterfaceId> {
+        self.interface
+    }
+
+    /// The type of the candidate that it is by itself.
+    pub(crate) const fn kind(&self) -> CandidateType {
+        match self.carrier {
+            Carrier::Udp => CandidateType::Host,
+            Carrier::VirtualRelay => CandidateType::Relayed,
+        }
+    }
+}
+
+/// Why a socket or an address was not taken.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum SocketError {
+    /// A socket of this name is up already.
+    DuplicateId(SocketId),
+    /// Another socket is bound to this address.
+    DuplicateAddress(SocketAddr),
+    /// Not a transport address that a peer could send to: unspecified, multicast, or port 0.
+    NotATransportAddress(SocketAddr),
+    /// The agent has no such component.
+    UnknownComponent(ComponentId),
+    /// No socket of this name is up.
+    UnknownSocket(SocketId),
+    /// The address is of another family than the socket.
+    FamilyMismatch(SocketAddr),
+    /// The socket is a virtual relay, behind which nothing is mapped.
+    VirtualRelay(SocketId),
+    /// The agent has as many candidates as it takes (`MAX_LOCAL_CANDIDATES`).
+    TooMany,
+    /// The agent is lite, and has host candidates only (RFC 8445 §5.2).
+    HostOnly,
+    /// The agent is lite, and has a candidate on this IP address for the component (RFC 8445 §5.2).
+    SecondOnAddress(SocketAddr),
+    /// The agent is closed or has failed.
+    Ended,
+}
+
+impl fmt::Display for SocketError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::DuplicateId(id) => write!(f, "socket {} is up already", id.0),
+            Self::DuplicateAddress(address) => write!(f, "another socket is bound to {address}"),
+            Self::NotATransportAddress(address) => {
+                write!(f, "{address} is no address that a peer could send to (RFC 8445 section 5.1.1.1)")
+            }
+            Self::UnknownComponent(component) => write!(f, "the agent has no component {component}"),
+            Self::UnknownSocket(id) => write!(f, "no socket {} is up", id.0),
+            Self::FamilyMismatch(address) => {
+                write!(f, "{address} is of another address family than its socket")
+            }
+            Self::VirtualRelay(id) => write!(f, "socket {} is a relay: it has no mapped address", id.0),
+            Self::TooMany => f.write_str("the agent takes no more local candidates"),
+            Self::HostOnly => f.write_str("a lite agent has host candidates only (RFC 8445 section 5.2)"),
+            Self::SecondOnAddress(address) => {
+                write!(f, "a lite agent has one candidate on {} (RFC 8445 section 5.2)", address.ip())
+            }
+            Self::Ended => f.write_str("the agent has ended"),
+        }
+    }
+}
+
+impl core::error::Error for SocketError {}
