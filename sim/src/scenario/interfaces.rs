@@ -52,6 +52,19 @@ impl World {
         address
     }
 
+    /// A peer loses its virtual relay, and nothing else. For the rest see [`Self::interface_down`].
+    ///
+    /// # Panics
+    /// If it has none.
+    #[expect(clippy::expect_used, reason = "a scenario that is wrong ends")]
+    pub fn relay_down(&mut self, peer: PeerId) {
+        self.note(format!("{} loses its relay", self.peer(peer).name));
+        let (socket, (host, local)) = self.peer(peer).relay().expect("a virtual relay");
+        let now = self.now();
+        self.network.close(host, local);
+        self.agent(peer).socket_down(now, socket).expect("a relay that is up");
+    }
+
     #[expect(clippy::expect_used, reason = "a world without free ports is a fault of the test, and ends it")]
     fn plug_in(&mut self, peer: PeerId, place: Attachment) -> IpAddr {
         let (now, host) = (self.now(), self.host(peer));

@@ -285,6 +285,12 @@ impl Peer {
         SocketId(u32::try_from(self.sockets.len() - 1).unwrap_or(u32::MAX))
     }
 
+    /// Its virtual relay.
+    pub(super) fn relay(&self) -> Option<(SocketId, (HostId, SocketAddr))> {
+        let all = (0..).map(SocketId).zip(self.sockets.iter().copied());
+        all.into_iter().find(|(_, (host, _))| *host != self.host)
+    }
+
     /// The sockets that were ever bound to an address of the host.
     pub(super) fn sockets_at(&self, ip: IpAddr) -> Vec<(SocketId, SocketAddr)> {
         let all = (0..).map(SocketId).zip(self.sockets.iter().copied());

@@ -53,6 +53,17 @@ impl World {
         self.agent(to).add_remote_candidate(now, &candidate).map_err(Untold::Refused)
     }
 
+    /// Signalling tells a peer at this moment that this candidate of the other side is gone.
+    ///
+    /// # Errors
+    /// As [`Self::tell`].
+    pub fn tell_gone(&mut self, to: PeerId, line: &str) -> Result<(), Untold> {
+        let now = self.now();
+        self.note(format!("{} is told that {line} is gone", self.peer(to).name));
+        let candidate: Candidate = line.parse().map_err(Untold::Line)?;
+        self.agent(to).remove_remote_candidate(now, 0, &candidate).map_err(Untold::Refused)
+    }
+
     /// What signalling brought to a peer and its agent did not take, with the time.
     pub fn untaken(&self, peer: PeerId) -> &[(Instant, RemoteError)] {
         &self.peer(peer).untaken

@@ -8,6 +8,7 @@
 
 mod choosing;
 mod consent;
+mod removal;
 mod restart;
 mod roles;
 mod signalling;
