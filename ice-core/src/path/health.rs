@@ -10,7 +10,7 @@ use crate::base::{ComponentId, Instant, PairId};
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Measured {
     pub(crate) pair: PairId,
-    /// Of the last consent check, if one was answered.
+    /// Smoothed over the consent checks, if one was answered.
     pub(crate) rtt: Option<Duration>,
     pub(crate) loss_per_mille: u16,
     pub(crate) degraded: bool,

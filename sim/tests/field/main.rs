@@ -8,6 +8,7 @@
 
 mod choosing;
 mod consent;
+mod promotion;
 mod removal;
 mod restart;
 mod roles;
