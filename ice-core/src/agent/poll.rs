@@ -152,6 +152,7 @@ impl Agent {
                 }
             }
             check::Effect::Reopened(component) => self.paths.on_reopened(self.now, component),
+            check::Effect::Silent(pair) => self.paths.on_silent(self.now, pair),
             check::Effect::Revalued => {
                 let checks = &self.generations.current.checks;
                 self.paths.on_revalued(|pair| checks.pair(pair)?.valid().map(|v| v.priority));

@@ -231,7 +231,7 @@ impl Checks {
             Some(Conclusion::Selected { pair }) if pair == id && self.renominates => {
                 self.conclude_with(component, Conclusion::Open);
                 self.effects.push_back(Effect::Reopened(component));
-                if !self.reopen(component) {
+                if !self.reopen(cx.now, component) {
                     self.effects.push_back(Effect::Unselected(why));
                 }
             }

@@ -7,6 +7,7 @@ mod checklist;
 mod conclusion;
 mod conflict;
 mod counters;
+mod doubt;
 mod lite;
 mod nomination;
 mod pacing;
@@ -32,6 +33,7 @@ use crate::wire::RoleClaim;
 use checklist::{Checklist, Occasion};
 use conclusion::Conclusion;
 use conflict::Conflict;
+use doubt::Doubt;
 use lite::Lite;
 use pacing::Pacing;
 use pair::{PairState, Standing, Tenure};
@@ -86,6 +88,8 @@ pub(crate) enum Effect {
     Unselected(CheckFailure),
     /// The selected pair is gone, and another may be nominated without a restart.
     Reopened(ComponentId),
+    /// The selected pair does not answer, though the peer is there: it checks from elsewhere.
+    Silent(PairId),
     /// The priorities of pairs have changed.
     Revalued,
     /// A conflict was repaired on our side.
@@ -134,6 +138,10 @@ struct ComponentChecks {
     conclusion: Conclusion,
     /// A nomination beside the selected pair, which carries on until it is answered.
     renomination: Option<Renomination>,
+    /// Whether the selected pair lives is being asked.
+    doubt: Option<Doubt>,
+    /// Since when the selected pair is gone, and another may be nominated.
+    reopened: Option<Instant>,
 }
 
 /// What a request was sent for.
@@ -194,6 +202,8 @@ impl Checks {
                     component,
                     conclusion: Conclusion::Open,
                     renomination: None,
+                    doubt: None,
+                    reopened: None,
                 })
                 .collect(),
             next_slot: Instant::ZERO,

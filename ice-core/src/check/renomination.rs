@@ -114,7 +114,10 @@ impl Checks {
 
     /// The selected pair has failed. Towards a peer that renominates any other may follow, once it is valid. Whether there
     /// is one that could.
-    pub(super) fn reopen(&mut self, component: ComponentId) -> bool {
+    pub(super) fn reopen(&mut self, now: Instant, component: ComponentId) -> bool {
+        if let Some(of) = self.components.iter_mut().find(|c| c.component == component) {
+            of.reopened = Some(now);
+        }
         for pair in self.set.iter_mut().filter(|p| p.component == component) {
             pair.nomination = PairNomination::None;
         }

@@ -148,6 +148,7 @@ impl Checks {
             pair.stats.responses_received = pair.stats.responses_received.saturating_add(1);
             pair.stats.counters.on_answered(rtt);
         }
+        self.on_life(transaction.purpose.pair, transaction.schedule.first_sent());
         cx.tracer.emit(
             cx.now,
             TraceEvent::CheckAnswered {

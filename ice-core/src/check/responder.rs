@@ -151,9 +151,10 @@ impl Checks {
         let Some(pair) = self.set.get_mut(id) else { return };
         pair.stats.requests_received = pair.stats.requests_received.saturating_add(1);
         pair.stats.first_received.get_or_insert(cx.now);
-        pair.stats.last_received = Some(cx.now);
+        let before = pair.stats.last_received.replace(cx.now);
         let component = pair.component;
         let closed = self.is_closed(component);
+        self.on_checked(cx.now, id, before);
         let Some(pair) = self.set.get_mut(id) else { return };
         match (pair.state, nominated) {
             (PairState::Succeeded(_), Some(standing)) => self.on_nominated(cx, id, standing),

@@ -27,7 +27,7 @@ pub(crate) struct Consent {
     next_check: Instant,
     outstanding: SmallVec<[Outstanding; MAX_OUTSTANDING]>,
     unanswered: u8,
-    /// Of the last answer, if there was one.
+    /// Smoothed over the answers that there were, so that a delay that wavers does not move the choice.
     rtt: Option<Duration>,
     /// Unanswered checks, of a thousand, each counting an eighth.
     loss_per_mille: u16,
@@ -132,7 +132,9 @@ impl Consent {
         let sent = self.outstanding.remove(index).sent;
         // Its own request counts no more as unanswered, and older ones were lost: that is history.
         self.outstanding.retain(|o| o.sent > sent);
-        self.rtt = Some(now.since(sent));
+        let rtt = now.since(sent);
+        // RFC 6298 §2.3: a new measurement counts an eighth.
+        self.rtt = Some(self.rtt.map_or(rtt, |before| (7 * before + rtt) / 8));
         self.loss_per_mille -= self.loss_per_mille / 8;
         Some((now.since(sent), self.on_check_answered(now)))
     }

@@ -3,6 +3,7 @@
 
 mod adversity;
 mod conformance;
+mod doubt;
 mod filters;
 mod hostile;
 mod limits;
