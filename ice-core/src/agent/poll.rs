@@ -135,6 +135,7 @@ impl Agent {
             }
             check::Effect::Selected(pair) => {
                 if let Some(flow) = self.flow_of(pair) {
+                    self.watch.on_selected();
                     self.paths.on_selected(self.now, flow);
                     self.tell(pair, Event::PathSelected);
                 }
@@ -145,14 +146,19 @@ impl Agent {
                 }
             }
             check::Effect::Unselected(why) => {
-                self.events.push_back(Event::RestartNeeded(why.into()));
+                if self.watch.asks_for_restart() {
+                    self.events.push_back(Event::RestartNeeded(why.into()));
+                }
                 if self.restart_by_itself {
                     // It can only fail where nothing needs it.
                     let _ = self.restart(self.now);
                 }
             }
-            check::Effect::Reopened(component) => self.paths.on_reopened(self.now, component),
             check::Effect::Silent(pair) => self.paths.on_silent(self.now, pair),
+            check::Effect::Reopened(component) => {
+                self.watch.on_lost(self.now);
+                self.paths.on_reopened(self.now, component);
+            }
             check::Effect::Revalued => {
                 let checks = &self.generations.current.checks;
                 self.paths.on_revalued(|pair| checks.pair(pair)?.valid().map(|v| v.priority));
@@ -162,7 +168,7 @@ impl Agent {
         }
     }
 
-    fn on_path_effect(&mut self, effect: path::Effect) {
+    pub(super) fn on_path_effect(&mut self, effect: path::Effect) {
         match effect {
             path::Effect::Usable(pair) => {
                 self.watch.on_usable(self.now);

@@ -58,9 +58,10 @@ impl Checks {
             PairState::InProgress { since } => Some(since + PATIENCE),
             _ => None,
         });
-        let slot = self.wants_slot().map(|at| at.max(self.next_slot));
+        let slot = self.wants_slot(now).map(|at| at.max(self.next_slot));
         overdue
             .chain(slot)
+            .chain(self.next_thaw(now))
             .chain(self.next_silence())
             .chain(self.transactions.next_deadline())
             .chain(self.next_nomination_deadline(now))
@@ -159,26 +160,34 @@ impl Checks {
         if first(self, &|p| p.state == PairState::Waiting).is_some() {
             return;
         }
-        while let Some(id) = first(self, &|p| self.is_thawed(p)) {
+        while let Some(id) = first(self, &|p| self.is_thawed(p, cx.now)) {
             self.set_state(cx, id, PairState::Waiting);
         }
     }
 
     /// Frozen, and nobody of its foundation is waiting or in progress.
-    fn is_thawed(&self, pair: &Pair) -> bool {
-        pair.state == PairState::Frozen && !self.is_spoken_for(pair.foundation)
+    fn is_thawed(&self, pair: &Pair, now: Instant) -> bool {
+        pair.state == PairState::Frozen && !self.is_spoken_for(pair.foundation, now)
     }
 
-    /// Whether a pair of this foundation is waiting or in progress.
-    pub(super) fn is_spoken_for(&self, foundation: PairFoundation) -> bool {
-        self.set.iter().any(|p| {
-            p.foundation == foundation && matches!(p.state, PairState::Waiting | PairState::InProgress { .. })
-        })
+    /// Whether a pair of this foundation is waiting or in progress. One that the peer checks again and again, without ever
+    /// answering, speaks for its foundation no longer than any other.
+    pub(super) fn is_spoken_for(&self, foundation: PairFoundation, now: Instant) -> bool {
+        let speaks = |p: &Pair| {
+            matches!(p.state, PairState::Waiting | PairState::InProgress { .. }) && p.hopeful_until() > now
+        };
+        self.set.iter().any(|p| p.foundation == foundation && speaks(p))
+    }
+
+    /// When the first pair that is checked again and again stops speaking for others.
+    fn next_thaw(&self, now: Instant) -> Option<Instant> {
+        let repeated = self.set.iter().filter(|p| p.was_heard() && p.is_undecided());
+        repeated.map(Pair::hopeful_until).filter(|at| *at > now && *at < Instant::MAX).min()
     }
 
     /// The next pair of the reserve, if the list has a place for it.
     fn next_of_reserve(&mut self, cx: &mut Context<'_>, stream: usize) -> Option<PairId> {
-        if self.set.stream(stream)?.is_full() && !self.step_back(cx, stream) {
+        if !self.set.stream(stream)?.has_room() && !self.step_back(cx, stream) {
             return None;
         }
         // A candidate may have gone meanwhile: then it is the next one's turn.
@@ -255,11 +264,11 @@ impl Checks {
     }
 
     /// The earliest moment from which a slot would be used; it may lie in the past.
-    fn wants_slot(&self) -> Option<Instant> {
+    fn wants_slot(&self, now: Instant) -> Option<Instant> {
         let waits = !self.triggered.is_empty()
             || self.set.iter().any(|p| p.state == PairState::Waiting)
-            || self.set.iter().any(|p| self.is_thawed(p));
-        if waits || self.set.lists().any(|list| !list.reserve.is_empty() && !list.is_full()) {
+            || self.set.iter().any(|p| self.is_thawed(p, now));
+        if waits || self.set.lists().any(|list| !list.reserve.is_empty() && list.has_room()) {
             return Some(Instant::ZERO);
         }
         let resting = self.set.lists().filter(|list| !list.reserve.is_empty());

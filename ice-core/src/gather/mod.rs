@@ -66,7 +66,8 @@ impl Gatherer {
         if self.all().any(|s| s.local() == socket.local()) {
             return Err(SocketError::DuplicateAddress(socket.local()));
         }
-        if self.sockets.len() + self.fresh.len() >= MAX_LOCAL_CANDIDATES {
+        let of_component = self.all().filter(|s| s.for_component() == socket.for_component());
+        if of_component.count() >= MAX_LOCAL_CANDIDATES {
             return Err(SocketError::TooMany);
         }
         self.fresh.push(socket);

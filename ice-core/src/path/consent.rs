@@ -104,6 +104,11 @@ impl Consent {
         self.unanswered >= DEGRADED_AFTER
     }
 
+    /// Whether no request has gone unanswered since the last answer.
+    pub(crate) fn was_answered(&self) -> bool {
+        self.unanswered == 0
+    }
+
     /// The flow is to be used from `now` on. If consent has lapsed meanwhile it is asked for again at once
     /// (RFC 7675 §5.1: regained before data flows).
     pub(crate) fn on_wanted(&mut self, now: Instant) {
@@ -128,6 +133,10 @@ impl Consent {
         now: Instant,
         id: TransactionId,
     ) -> Option<(Duration, Option<HealthChange>)> {
+        // RFC 7675 §5.1: what has ended is not revived, whether or not anyone has noticed.
+        if self.is_over(now) {
+            return None;
+        }
         let index = self.outstanding.iter().position(|o| o.id == id)?;
         let sent = self.outstanding.remove(index).sent;
         // Its own request counts no more as unanswered, and older ones were lost: that is history.

@@ -3,7 +3,7 @@
 use core::time::Duration;
 
 use super::consent::HealthChange;
-use super::{Effect, Paths};
+use super::{Choice, Effect, Kept, Paths};
 use crate::base::{ComponentId, Instant, PairId};
 
 /// How a flow does.
@@ -47,6 +47,30 @@ impl Paths {
                 degraded: kept.consent.is_degraded(),
             },
         )
+    }
+
+    /// While a restart has not selected, nobody can nominate among the paths that the old generation lends. One that is
+    /// degraded gives way to the best of the others that is not.
+    pub(super) fn relieve(&mut self, now: Instant) {
+        let (generation, standby) = (self.generation, self.standby);
+        for of in self.components.iter_mut().filter(|_| standby) {
+            let Choice::Selected(pair) = of.choice else { continue };
+            let is_degraded = |kept: &&Kept| kept.flow.pair == pair && kept.consent.is_degraded();
+            if pair.generation() == generation || !of.flows.iter().any(|kept| is_degraded(&kept)) {
+                continue;
+            }
+            let serves = |kept: &&Kept| {
+                kept.flow.pair.generation() == pair.generation()
+                    && kept.consent.is_granted(now)
+                    && !kept.consent.is_degraded()
+            };
+            let promise = |kept: &&Kept| (kept.consent.was_answered(), kept.flow.priority);
+            if let Some(best) = of.flows.iter().filter(serves).max_by_key(promise).map(|kept| kept.flow.pair)
+            {
+                of.choice = Choice::Selected(best);
+                self.effects.push_back(Effect::Usable(best));
+            }
+        }
     }
 
     fn observe(&mut self, now: Instant, pair: PairId, trouble: bool) {

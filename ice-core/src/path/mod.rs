@@ -350,6 +350,7 @@ impl Paths {
 
     /// Ends what has run out. Call before [`Self::poll_request`].
     pub(crate) fn on_time(&mut self, now: Instant, tracer: &mut Tracer) {
+        self.relieve(now);
         let standby = self.standby;
         let over = |c: &ComponentPaths| {
             let mut maintained = c.flows.iter().filter(|kept| c.maintains(kept, standby));

@@ -3,20 +3,24 @@
 
 mod adversity;
 mod conformance;
+mod crowds;
 mod doubt;
 mod filters;
 mod hostile;
 mod limits;
 mod lite;
+mod long_lives;
 mod names;
 mod nomination;
 mod patience;
 mod puppet;
 mod restart;
 mod restart_candidates;
+
 mod roaming;
 mod stats;
 mod streams;
+mod stubborn;
 
 use super::*;
 use crate::candidate::Candidate;
