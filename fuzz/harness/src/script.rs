@@ -124,6 +124,8 @@ actions! {
     31 SetCredentials { theirs: u8 }
     /// Data of a component of a stream.
     32 StreamSend { of: u8 }
+    /// Paths are watched more closely, or less.
+    33 Profile { idle: u8 }
 }
 
 impl Action {

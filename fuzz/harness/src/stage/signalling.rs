@@ -2,7 +2,7 @@
 
 use core::net::SocketAddr;
 
-use floe_core::{Candidate, ComponentId, Instant, Socket, SocketId};
+use floe_core::{Candidate, ComponentId, Instant, Profile, Socket, SocketId};
 
 use super::Stage;
 use crate::forge::{CONFLICT, Variant};
@@ -77,6 +77,10 @@ impl Stage {
                 let of = component(*of);
                 let candidate = self.candidate_line(of, address(*number), 1, *ufrag);
                 self.agent.remove_remote_candidate(at, of.stream, &candidate).is_ok()
+            }
+            Action::Profile { idle } => {
+                self.agent.set_profile(at, if idle & 1 == 0 { Profile::Active } else { Profile::Idle });
+                false
             }
             Action::Note { of, trouble } => {
                 let of = component(*of);

@@ -10,6 +10,7 @@ mod lite;
 mod names;
 mod nomination;
 mod patience;
+mod profile;
 mod puppet;
 mod restart;
 mod restart_candidates;
