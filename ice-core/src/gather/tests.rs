@@ -126,3 +126,11 @@ fn virtual_relays_come_last_and_take_nothing_from_the_others() {
     );
     assert_eq!(gatherer.socket(HOST).map(Socket::kind), Some(CandidateType::Host));
 }
+
+#[test]
+fn a_cost_that_cannot_be_told_is_refused() {
+    let mut gatherer = Gatherer::new(CandidateFilter::default());
+    let socket = Socket::udp(HOST, at("10.0.0.1:5000"));
+    assert_eq!(gatherer.socket_up(socket.at_cost(1_000)), Err(SocketError::NetworkCost(1_000)));
+    assert_eq!(gatherer.socket_up(socket.at_cost(999)), Ok(()));
+}

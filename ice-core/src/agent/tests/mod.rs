@@ -3,6 +3,7 @@
 
 mod adversity;
 mod conformance;
+mod cost;
 mod filters;
 mod hostile;
 mod limits;
