@@ -12,7 +12,7 @@ use floe_core::{ComponentId, MAX_TRANSMIT, NotSent, Path, Report, Tuple};
 use crate::session::Handle;
 use crate::shared::{Life, Shared, State, Topic};
 use crate::stats::bump;
-use crate::{ConnectError, RecvError, Runtime, SendError, Stats};
+use crate::{ConnectError, RecvError, Runtime, SendError, Session, Stats};
 
 /// Unreliable, unordered datagrams to one peer, like a connected UDP socket. The data is not encrypted.
 ///
@@ -73,6 +73,11 @@ impl<R: Runtime> Connection<R> {
     /// As [`recv`](Self::recv). Only the last caller's task is woken.
     pub fn poll_recv(&self, cx: &mut Context<'_>) -> Poll<Result<Bytes, RecvError>> {
         self.shared().poll(cx, Topic::Arrival, State::take_received)
+    }
+
+    /// The session that it belongs to: for what is to be signalled, restarts, sockets.
+    pub fn session(&self) -> Session<R> {
+        Session { handle: Arc::clone(&self.handle) }
     }
 
     /// The path that data takes at this moment, if there is one.

@@ -11,6 +11,7 @@
     reason = "these are tests; a panic is a verdict"
 )]
 
+mod changes;
 mod tools;
 
 use std::future::poll_fn;
@@ -22,6 +23,9 @@ use std::time::{Duration, Instant};
 use floe_core::{AgentConfig, Candidate, Event, RemoteError, Role};
 
 use crate::{AsyncDatagram, AsyncTimer, ConnectError, RecvError, Runtime, SendError};
+pub use changes::{
+    notes_profiles_and_statistics, restarts_break_nothing, restarts_need_no_offers, sockets_may_come_and_go,
+};
 use tools::{
     NEVER, Witness, Woken, addresses, bind, both, can_be_bound, closed_ports, connected, exchange, introduce,
     is_pending, session, within, yielding_until,
@@ -45,6 +49,10 @@ macro_rules! contract_tests {
             sockets_survive_closed_ports
             events_tell_what_happened
             failure_is_a_report
+            restarts_break_nothing
+            restarts_need_no_offers
+            sockets_may_come_and_go
+            notes_profiles_and_statistics
             timers_can_be_set_again
             sockets_wake_who_waits
         }
@@ -179,7 +187,7 @@ pub async fn close_ends_what_waits<R: Runtime>(runtime: &R) {
 }
 
 /// When the last handle is gone, session or connection, no task is left behind, and the ports are free.
-pub async fn dropping_ends_the_task<R: Runtime + Clone>(runtime: &R) {
+pub async fn dropping_ends_the_task<R: Runtime>(runtime: &R) {
     let witness = Witness::of(runtime.clone());
     let lonely = session(&witness, Role::Controlling);
     let mut events = lonely.events();

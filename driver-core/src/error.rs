@@ -73,7 +73,7 @@ pub enum ConnectError {
     /// The engine has given up; the report says why, pair by pair.
     #[error("no path to the peer\n{0}")]
     Failed(Report),
-    /// There was a path and it was lost for good.
+    /// There was a path and it was lost. Only a restart helps.
     #[error("the path was lost: {0}")]
     Lost(Cause),
     /// The session was closed, or its runtime has ended.
@@ -127,7 +127,8 @@ pub enum RecvError {
     /// The engine has given up.
     #[error("no path to the peer\n{0}")]
     Failed(Report),
-    /// The path was lost for good (RFC 7675 §5.1: consent expired or was revoked).
+    /// The path was lost (RFC 7675 §5.1: consent expired or was revoked; or its socket is gone). After a restart `recv` waits
+    /// again.
     #[error("the path was lost: {0}")]
     Lost(Cause),
     /// The session was closed, or its runtime has ended.

@@ -9,12 +9,12 @@
 macro_rules! face {
     ($Runtime:ty, $current:expr) => {
         pub use $crate::floe_core::{
-            AgentConfig, Candidate, CandidateType, Cause, Credentials, Event, Nomination, Path, Reach,
-            RemoteError, Report, Role,
+            AgentConfig, Candidate, CandidateType, Cause, Credentials, Event, Nomination, Path, PathMeasure,
+            Preference, Profile, Reach, RemoteError, Report, RestartError, Role, SocketError, SocketId,
         };
         pub use $crate::{
-            BindError, Config, ConnectError, Description, InterfacePolicy, MAX_EVENTS, MAX_RECEIVED,
-            RecvError, SendError, Stats, UnusableCandidate, Unused, UnusedReason,
+            BindError, Config, ConnectError, Description, Followed, InterfacePolicy, MAX_EVENTS,
+            MAX_RECEIVED, RecvError, SendError, Stats, UnusableCandidate, Unused, UnusedReason,
         };
 
         /// The engine itself, for what is not re-exported here: traces, grammar, errors.
@@ -49,6 +49,8 @@ macro_rules! what_to_know {
 * A connection is like a connected UDP socket: datagrams may be lost, doubled and reordered, and are not encrypted.
   Run DTLS, QUIC or another protocol over it. What looks like STUN is refused ([`SendError::LooksLikeStun`]): few
   payloads of eight bytes or more do, shorter ones if their first byte is 0 to 3.
+* The host's addresses may change: call `follow_interfaces` when the system says so, or `socket_up` and `socket_down`. Towards a
+  peer that renominates (`set_remote_renomination`) data goes over the new socket; else restart, and signal what comes of it.
 * When there is no path, [`ConnectError::Failed`] has the engine's [`Report`]: the causes, and what became of each
   pair. `explain` gives it at any moment.
 * Logs go to `tracing`, target `floe`."

@@ -46,7 +46,7 @@ pub use floe_core;
 pub use interfaces::InterfacePolicy;
 pub use names::{Lookup, Resolver};
 pub use runtime::{AsyncDatagram, AsyncTimer, Runtime};
-pub use session::Session;
+pub use session::{Followed, Session};
 pub use shared::MAX_RECEIVED;
 pub use socket::MAX_BACKLOG;
 pub use stats::Stats;

@@ -8,8 +8,8 @@ use std::time::Instant;
 
 use crate::Resolver;
 
-/// An async runtime, or a handle to one.
-pub trait Runtime: Send + Sync + 'static {
+/// A handle to an async runtime. A session keeps one, to register the sockets that come later.
+pub trait Runtime: Clone + Send + Sync + 'static {
     /// A UDP socket that is registered with the runtime's reactor.
     type Socket: AsyncDatagram;
     /// A timer of the runtime.

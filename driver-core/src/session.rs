@@ -1,18 +1,17 @@
 //! A session: bound sockets, an engine, and a task that serves them. It is where descriptions go out and come in.
 
+mod restart;
+mod roaming;
+
 use std::fmt;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use floe_core::{
-    Agent, Candidate, ComponentId, Credentials, Event, Path, RemoteError, Report, Role, Socket, SocketId,
-};
+use floe_core::{Agent, Candidate, ComponentId, Credentials, Event, Path, RemoteError, Report, Role};
 
-use crate::error::{Unused, UnusedReason};
-use crate::interfaces::{self, Usable};
+use crate::interfaces;
 use crate::shared::{Life, Shared, State, Topic};
-use crate::socket::{self, Port};
 use crate::task::Task;
 use crate::trace::Bridge;
 use crate::{
@@ -24,12 +23,16 @@ use crate::{
 /// It is a handle: clone it to signal candidates from one task while another waits in [`connect`](Self::connect).
 /// When the last clone and the last [`Connection`] are dropped, the task ends and the sockets are closed.
 pub struct Session<R: Runtime> {
-    handle: Arc<Handle<R>>,
+    pub(crate) handle: Arc<Handle<R>>,
 }
+
+pub use roaming::Followed;
 
 /// What all handles of a session hold. The task holds only what is shared, so that it does not keep itself alive.
 pub(crate) struct Handle<R: Runtime> {
     pub(crate) shared: Arc<Shared<R>>,
+    /// For the sockets that come later.
+    runtime: R,
 }
 
 impl<R: Runtime> Drop for Handle<R> {
@@ -52,35 +55,33 @@ impl<R: Runtime> Session<R> {
         let session = agent.local_credentials().ufrag().to_owned();
         agent.set_observer(Box::new(Bridge { session, then: config.observer }));
 
-        let shared = Arc::new(Shared::new(agent));
-        let selection = interfaces::select(&interfaces::of_this_host(), &config.interfaces);
-        let mut unused: Vec<Unused> = selection.skipped.into_iter().map(Unused::from).collect();
-        let mut sockets = Vec::new();
-        for usable in selection.usable {
-            match shared.with(|state| state.open(runtime, &usable)) {
-                Ok(socket) => sockets.push(socket),
-                Err(reason) => {
-                    tracing::debug!(target: "floe", address = %usable.address, %reason, "address not used");
-                    let Usable { interface, address } = usable;
-                    unused.push(Unused { interface, address: address.ip(), reason });
-                }
-            }
+        let shared = Arc::new(Shared::new(agent, config.interfaces));
+        let session = Self { handle: Arc::new(Handle { shared, runtime: runtime.clone() }) };
+        let interfaces = interfaces::of_this_host();
+        let followed = session.shared().with(|state| {
+            let selection = interfaces::select(&interfaces, &state.policy);
+            state.follow(runtime, selection)
+        });
+        if followed.up.is_empty() {
+            return Err(BindError::NoUsableAddress(followed.unused));
         }
-        if sockets.is_empty() {
-            return Err(BindError::NoUsableAddress(unused));
-        }
-        let mut task = Task::new(Arc::clone(&shared), sockets, runtime.timer(), runtime.resolver());
+        let mut task = Task::new(Arc::clone(&session.handle.shared), runtime.timer(), runtime.resolver());
         task.gather();
         runtime.spawn(task);
-        Ok(Self { handle: Arc::new(Handle { shared }) })
+        Ok(session)
     }
 
-    /// What to tell the peer, as far as it is known. Host candidates are all there as soon as the session is bound.
+    /// What to tell the peer, as far as it is known. Host candidates are all there as soon as the session is bound. A restart
+    /// that is prepared and not applied is described instead of what is in force.
     pub fn local_description(&self) -> Description {
-        self.shared().with(|state| Description {
-            credentials: state.agent.local_credentials().clone(),
-            candidates: state.locals.clone(),
-            end_of_candidates: state.gathered,
+        self.shared().with(|state| {
+            let floe_core::description::SessionDescription { credentials, streams, .. } =
+                state.agent.local_description();
+            Description {
+                credentials: credentials.unwrap_or_else(|| state.agent.local_credentials().clone()),
+                candidates: streams.into_iter().flat_map(|stream| stream.candidates).collect(),
+                end_of_candidates: state.gathered,
+            }
         })
     }
 
@@ -89,18 +90,19 @@ impl<R: Runtime> Session<R> {
         self.shared().with(|state| state.agent.local_credentials().clone())
     }
 
-    /// Takes all that the peer has told so far. The same again, or more of it, is fine.
+    /// Takes all that the peer has told so far. The same again, or more of it, is fine. Other credentials than before are a
+    /// restart of the peer's, or its answer to ours: then [`local_description`](Self::local_description) is what to answer it with.
     ///
     /// Gives back the candidates that are of no use. That is no failure: peers signal TCP candidates and names too.
     ///
     /// # Errors
-    /// If the credentials are our own or others than before, or the session has ended. Nothing was taken then.
+    /// If the credentials are our own or those of a generation that is over, or the session has ended. Nothing was taken then.
     pub fn set_remote_description(
         &self,
         remote: &Description,
     ) -> Result<Vec<UnusableCandidate>, RemoteError> {
         self.shared().command(|agent, now| {
-            agent.set_remote_credentials(now, remote.credentials.clone())?;
+            agent.accept_credentials(now, remote.credentials.clone(), None)?;
             let unusable = remote.candidates.iter().filter_map(|candidate| {
                 let reason = agent.add_remote_candidate(now, candidate).err()?;
                 Some(UnusableCandidate { candidate: candidate.clone(), reason })
@@ -116,7 +118,7 @@ impl<R: Runtime> Session<R> {
     /// The peer's credentials alone, before its candidates trickle in (RFC 8838).
     ///
     /// # Errors
-    /// As [`set_remote_description`](Self::set_remote_description).
+    /// If they are our own or others than before, or the session has ended.
     pub fn set_remote_credentials(&self, credentials: Credentials) -> Result<(), RemoteError> {
         self.shared().command(|agent, now| agent.set_remote_credentials(now, credentials))
     }
@@ -127,6 +129,14 @@ impl<R: Runtime> Session<R> {
     /// Why it is of no use. The session goes on.
     pub fn add_remote_candidate(&self, candidate: &Candidate) -> Result<(), RemoteError> {
         self.shared().command(|agent, now| agent.add_remote_candidate(now, candidate))
+    }
+
+    /// The peer has signalled that this candidate of its is gone.
+    ///
+    /// # Errors
+    /// If the session has ended. One that is not known is ignored.
+    pub fn remove_remote_candidate(&self, candidate: &Candidate) -> Result<(), RemoteError> {
+        self.shared().command(|agent, now| agent.remove_remote_candidate(now, 0, candidate))
     }
 
     /// The peer has no more candidates (RFC 8838 §8.2).
@@ -148,6 +158,11 @@ impl<R: Runtime> Session<R> {
     /// If it has said otherwise before without a restart, or the session has ended.
     pub fn set_remote_pacing(&self, ta: Option<Duration>) -> Result<(), RemoteError> {
         self.shared().command(|agent, now| agent.set_remote_pacing(now, ta))
+    }
+
+    /// Whether the peer understands renomination: see [`Agent::set_remote_renomination`].
+    pub fn set_remote_renomination(&self, understood: bool) {
+        self.shared().command(|agent, now| agent.set_remote_renomination(now, understood));
     }
 
     /// Waits until there is a path to the peer. Data may flow then, while the two sides still may agree on a better
@@ -205,6 +220,11 @@ impl<R: Runtime> Session<R> {
         self.shared().with(|state| state.stats)
     }
 
+    /// What the engine has counted of pairs, candidates and the path, in the words of browsers' `getStats()`.
+    pub fn ice_stats(&self) -> floe_core::Stats {
+        self.shared().with(|state| state.agent.stats())
+    }
+
     /// Ends the session, its connections too, and waits until its task has ended and its sockets are closed.
     /// It ends even if the future is dropped.
     pub async fn close(&self) {
@@ -224,23 +244,6 @@ impl<R: Runtime> Handle<R> {
 }
 
 impl<R: Runtime> State<R> {
-    /// Opens a socket and tells the engine of it.
-    fn open(&mut self, runtime: &R, usable: &Usable) -> Result<Arc<R::Socket>, UnusedReason> {
-        use crate::AsyncDatagram;
-        let register = || {
-            let socket = runtime.register(socket::open(usable.address)?)?;
-            let bound = socket.local_addr()?;
-            Ok((Arc::new(socket), bound))
-        };
-        let (socket, bound) = register().map_err(UnusedReason::Socket)?;
-        let id = SocketId(u32::try_from(self.ports.len()).unwrap_or(u32::MAX));
-        let now = self.now();
-        let up = Socket::udp(id, socket::without_zone(bound));
-        self.agent.socket_up(now, up).map_err(UnusedReason::Engine)?;
-        self.ports.push(Port::new(Arc::clone(&socket), bound));
-        Ok(socket)
-    }
-
     /// What `found` finds; or that it never will; or nothing yet.
     pub(crate) fn reached<T>(
         &self,

@@ -7,18 +7,18 @@ mod tests;
 use std::collections::VecDeque;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant as Clock};
 
 use bytes::Bytes;
-use floe_core::{Agent, Candidate, Cause, ComponentId, Event, Instant, Report};
+use floe_core::{Agent, Cause, ComponentId, Event, Instant, Report, SocketId};
 
 use crate::events::EventQueue;
 use crate::socket::Port;
 use crate::stats::{Stats, bump};
 use crate::waiters::{Key, Waiters};
-use crate::{RecvError, Runtime};
+use crate::{InterfacePolicy, RecvError, Runtime};
 
 /// How many datagrams wait to be received. As in a socket's buffer, what comes when it is full is dropped; it is
 /// counted in [`Stats::overflowed`].
@@ -30,10 +30,14 @@ pub(crate) struct State<R: Runtime> {
     /// The engine's epoch.
     epoch: Clock,
     pub(crate) agent: Agent,
-    /// A socket's id is its place. Empty when the session has ended.
+    /// Empty when the session has ended.
     pub(crate) ports: Vec<Port<R::Socket>>,
+    /// Whether the task has not seen them as they are.
+    ports_changed: bool,
+    /// Names of sockets are not used twice.
+    next_socket: u32,
+    pub(crate) policy: InterfacePolicy,
     pub(crate) life: Life,
-    pub(crate) locals: Vec<Candidate>,
     pub(crate) gathered: bool,
     pub(crate) failed: Option<Report>,
     pub(crate) lost: Option<Cause>,
@@ -68,13 +72,15 @@ pub(crate) enum Topic {
 }
 
 impl<R: Runtime> Shared<R> {
-    pub(crate) fn new(agent: Agent) -> Self {
+    pub(crate) fn new(agent: Agent, policy: InterfacePolicy) -> Self {
         Self(Mutex::new(State {
             epoch: Clock::now(),
             agent,
             ports: Vec::new(),
+            ports_changed: false,
+            next_socket: 0,
+            policy,
             life: Life::Open,
-            locals: Vec::new(),
             gathered: false,
             failed: None,
             lost: None,
@@ -165,6 +171,24 @@ impl<R: Runtime> State<R> {
         self.epoch.checked_add(Duration::from_nanos(at.as_nanos()))
     }
 
+    pub(crate) fn fresh_socket_id(&mut self) -> SocketId {
+        let id = SocketId(self.next_socket);
+        self.next_socket = self.next_socket.wrapping_add(1);
+        id
+    }
+
+    /// A socket has come or gone: the task is to read others.
+    pub(crate) fn on_ports_changed(&mut self) {
+        self.ports_changed = true;
+        self.wake_task();
+    }
+
+    /// All sockets, if there are others than when this was asked last.
+    pub(crate) fn changed_sockets(&mut self) -> Option<Vec<(SocketId, Arc<R::Socket>)>> {
+        let changed = std::mem::take(&mut self.ports_changed);
+        changed.then(|| self.ports.iter().map(|port| (port.id(), port.socket())).collect())
+    }
+
     /// Takes the task's waker, to be woken by commands.
     pub(crate) fn attach_task(&mut self, waker: &Waker) {
         if !self.task.as_ref().is_some_and(|known| known.will_wake(waker)) {
@@ -204,9 +228,9 @@ impl<R: Runtime> State<R> {
     /// The engine has said something.
     pub(crate) fn on_event(&mut self, event: Event) {
         match &event {
-            Event::LocalCandidate { candidate, .. } => self.locals.push(candidate.clone()),
             Event::GatheringDone => self.gathered = true,
             Event::RestartNeeded(cause) => self.lost = Some(*cause),
+            Event::Restarted { .. } => self.lost = None,
             Event::Failed(report) => self.failed = Some(report.clone()),
             _ => {}
         }

@@ -6,6 +6,7 @@ use std::io;
 use std::net::{SocketAddr, SocketAddrV6, UdpSocket};
 use std::sync::Arc;
 
+use floe_core::SocketId;
 use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::AsyncDatagram;
@@ -43,12 +44,21 @@ pub(crate) fn without_zone(address: SocketAddr) -> SocketAddr {
 /// One socket, as the sending side sees it.
 #[derive(Debug)]
 pub(crate) struct Port<S> {
+    id: SocketId,
     socket: Arc<S>,
-    /// The zone of a link-local base.
-    zone: u32,
+    /// Where it is bound, with the zone of a link-local address.
+    local: SocketAddr,
+    origin: Origin,
     backlog: VecDeque<(SocketAddr, Box<[u8]>)>,
     /// Whether somebody waits for room.
     wanted: bool,
+}
+
+/// Who wanted the socket.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Origin {
+    Policy,
+    Application,
 }
 
 /// What became of a message of the engine.
@@ -61,12 +71,24 @@ pub(crate) enum Sent {
 }
 
 impl<S: AsyncDatagram> Port<S> {
-    pub(crate) fn new(socket: Arc<S>, bound: SocketAddr) -> Self {
-        let zone = match bound {
-            SocketAddr::V6(v6) => v6.scope_id(),
-            SocketAddr::V4(_) => 0,
-        };
-        Self { socket, zone, backlog: VecDeque::new(), wanted: false }
+    pub(crate) fn new(id: SocketId, socket: Arc<S>, local: SocketAddr, origin: Origin) -> Self {
+        Self { id, socket, local, origin, backlog: VecDeque::new(), wanted: false }
+    }
+
+    pub(crate) fn id(&self) -> SocketId {
+        self.id
+    }
+
+    pub(crate) fn local(&self) -> SocketAddr {
+        self.local
+    }
+
+    pub(crate) fn origin(&self) -> Origin {
+        self.origin
+    }
+
+    pub(crate) fn socket(&self) -> Arc<S> {
+        Arc::clone(&self.socket)
     }
 
     /// Sends the application's data, if there is room and nothing of the engine waits.
@@ -108,7 +130,7 @@ impl<S: AsyncDatagram> Port<S> {
 
     /// The socket, if something waits for room in it.
     pub(crate) fn blocked(&self) -> Option<Arc<S>> {
-        (self.wanted || !self.backlog.is_empty()).then(|| Arc::clone(&self.socket))
+        (self.wanted || !self.backlog.is_empty()).then(|| self.socket())
     }
 
     /// Those who wait may try again.
@@ -117,11 +139,11 @@ impl<S: AsyncDatagram> Port<S> {
     }
 
     fn with_zone(&self, to: SocketAddr) -> SocketAddr {
-        match to {
-            SocketAddr::V6(v6) if v6.ip().is_unicast_link_local() => {
-                SocketAddrV6::new(*v6.ip(), v6.port(), 0, self.zone).into()
+        match (to, self.local) {
+            (SocketAddr::V6(v6), SocketAddr::V6(local)) if v6.ip().is_unicast_link_local() => {
+                SocketAddrV6::new(*v6.ip(), v6.port(), 0, local.scope_id()).into()
             }
-            other => other,
+            _ => to,
         }
     }
 }

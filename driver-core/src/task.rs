@@ -58,17 +58,10 @@ enum Turn {
 }
 
 impl<R: Runtime> Task<R> {
-    /// `sockets` in the order of their ids.
-    pub(crate) fn new(
-        shared: Arc<Shared<R>>,
-        sockets: Vec<Arc<R::Socket>>,
-        timer: R::Timer,
-        resolver: Resolver,
-    ) -> Self {
-        let reader = |(id, socket)| Reader { id: SocketId(id), socket, errors: 0, rests_until: None };
+    pub(crate) fn new(shared: Arc<Shared<R>>, timer: R::Timer, resolver: Resolver) -> Self {
         Self {
             shared,
-            readers: (0..).zip(sockets).map(reader).collect(),
+            readers: Vec::new(),
             timer,
             lookups: Lookups::new(resolver),
             scratch: Box::new([0; MAX_TRANSMIT]),
@@ -79,6 +72,16 @@ impl<R: Runtime> Task<R> {
     /// Lets the engine make candidates of its sockets, before anybody asks for them.
     pub(crate) fn gather(&mut self) {
         while let Turn::More = self.turn() {}
+    }
+
+    /// Reads these sockets from now on. Those that it has keep their state.
+    fn follow(&mut self, sockets: Vec<(SocketId, Arc<R::Socket>)>) {
+        self.readers.retain(|reader| sockets.iter().any(|(id, _)| *id == reader.id));
+        for (id, socket) in sockets {
+            if !self.readers.iter().any(|reader| reader.id == id) {
+                self.readers.push(Reader { id, socket, errors: 0, rests_until: None });
+            }
+        }
     }
 
     /// Reads what has come. True if there may be more.
@@ -158,7 +161,13 @@ impl<R: Runtime> Future for Task<R> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let this = self.get_mut();
-        this.shared.with(|state| state.attach_task(cx.waker()));
+        let changed = this.shared.with(|state| {
+            state.attach_task(cx.waker());
+            state.changed_sockets()
+        });
+        if let Some(sockets) = changed {
+            this.follow(sockets);
+        }
         let mut more = this.read(cx);
         let until = match this.turn() {
             Turn::Ended => {
@@ -233,7 +242,7 @@ impl<S: AsyncDatagram> Reader<S> {
 
 impl<R: Runtime> State<R> {
     pub(crate) fn port(&mut self, id: SocketId) -> Option<&mut Port<R::Socket>> {
-        self.ports.get_mut(usize::try_from(id.0).ok()?)
+        self.ports.iter_mut().find(|port| port.id() == id)
     }
 
     fn on_datagram(&mut self, socket: SocketId, remote: SocketAddr, bytes: &mut [u8]) {
@@ -265,13 +274,14 @@ impl<R: Runtime> State<R> {
 
     /// Gives a socket that was full another chance, once. True if nothing waits, or the reactor will say when to try.
     fn flush(&mut self, index: usize, cx: &mut Context<'_>) -> bool {
-        let Some(socket) = self.ports.get(index).and_then(Port::blocked) else { return true };
+        let Some(port) = self.ports.get(index) else { return true };
+        let id = port.id();
+        let Some(socket) = port.blocked() else { return true };
         match socket.poll_send_ready(cx) {
             Poll::Pending => return true,
             Poll::Ready(Ok(())) => {}
             Poll::Ready(Err(error)) => debug!(target: "floe", %error, "a socket cannot be waited for"),
         }
-        let id = SocketId(u32::try_from(index).unwrap_or(u32::MAX));
         while let Some((remote, result)) = self.ports.get_mut(index).and_then(Port::send_waiting) {
             match result {
                 Ok(()) => bump(&mut self.stats.sent),

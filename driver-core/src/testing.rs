@@ -11,8 +11,9 @@ use std::time::Instant;
 use floe_core::{Agent, AgentConfig};
 
 use crate::shared::Shared;
-use crate::{AsyncDatagram, AsyncTimer, Resolver, Runtime};
+use crate::{AsyncDatagram, AsyncTimer, InterfacePolicy, Resolver, Runtime};
 
+#[derive(Clone)]
 pub(crate) struct Puppet;
 
 /// What a socket says when it is read.
@@ -31,6 +32,8 @@ pub(crate) struct PuppetSocket {
     pub(crate) full: AtomicBool,
     pub(crate) broken: AtomicBool,
     pub(crate) sent: Mutex<Vec<(SocketAddr, Vec<u8>)>>,
+    /// Where the socket that it stands for was bound, if there was one.
+    pub(crate) bound: Option<SocketAddr>,
 }
 
 impl PuppetSocket {
@@ -59,15 +62,15 @@ pub(crate) fn resolver() -> Resolver {
 }
 
 pub(crate) fn shared() -> Arc<Shared<Puppet>> {
-    Arc::new(Shared::new(Agent::new(AgentConfig::default(), [1; 32]).unwrap()))
+    Arc::new(Shared::new(Agent::new(AgentConfig::default(), [1; 32]).unwrap(), InterfacePolicy::default()))
 }
 
 impl Runtime for Puppet {
     type Socket = PuppetSocket;
     type Timer = PuppetTimer;
 
-    fn register(&self, _: std::net::UdpSocket) -> io::Result<PuppetSocket> {
-        Ok(PuppetSocket::default())
+    fn register(&self, socket: std::net::UdpSocket) -> io::Result<PuppetSocket> {
+        Ok(PuppetSocket { bound: Some(socket.local_addr()?), ..PuppetSocket::default() })
     }
 
     fn timer(&self) -> PuppetTimer {
@@ -114,7 +117,7 @@ impl AsyncDatagram for PuppetSocket {
     }
 
     fn local_addr(&self) -> io::Result<SocketAddr> {
-        Ok("192.0.2.1:1".parse().unwrap())
+        Ok(self.bound.unwrap_or_else(|| "192.0.2.1:1".parse().unwrap()))
     }
 }
 

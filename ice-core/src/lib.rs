@@ -126,3 +126,4 @@ pub use check::{
 };
 pub use description::{Credentials, CredentialsError};
 pub use gather::{Socket, SocketError};
+pub use path::Profile;

@@ -1,25 +1,31 @@
 //! What the suite is made with: sessions on loopback, a witness of tasks, and futures run side by side on any runtime.
 
 use std::future::{Future, poll_fn};
-use std::net::{SocketAddr, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::task::{Poll, Wake};
 use std::time::{Duration, Instant};
 
-use floe_core::{AgentConfig, Candidate, Role};
+use floe_core::{AgentConfig, Candidate, Event, Role, SocketId};
 
 use crate::{AsyncTimer, Config, Connection, Description, InterfacePolicy, Resolver, Runtime, Session};
 
 pub(super) const NEVER: Duration = Duration::from_secs(10);
+/// Any port of this host's.
+pub(super) const LOOPBACK: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 
 /// A runtime that knows how many of the tasks spawned on it are still there.
+#[derive(Clone)]
 pub(super) struct Witness<R> {
     runtime: R,
-    /// Each task holds a clone.
-    tasks: Arc<()>,
+    tasks: Arc<Tasks>,
 }
+
+/// Each task holds a clone of what is in it.
+#[derive(Default)]
+struct Tasks(Arc<()>);
 
 impl<R> Witness<R> {
     pub(super) fn of(runtime: R) -> Self {
@@ -27,7 +33,7 @@ impl<R> Witness<R> {
     }
 
     pub(super) fn tasks(&self) -> usize {
-        Arc::strong_count(&self.tasks) - 1
+        Arc::strong_count(&self.tasks.0) - 1
     }
 }
 
@@ -48,7 +54,7 @@ impl<R: Runtime> Runtime for Witness<R> {
     }
 
     fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
-        let held = Arc::clone(&self.tasks);
+        let held = Arc::clone(&self.tasks.0);
         self.runtime.spawn(async move {
             task.await;
             drop(held);
@@ -160,6 +166,44 @@ fn ready<T>(poll: Poll<T>) -> Option<T> {
         Poll::Ready(value) => Some(value),
         Poll::Pending => None,
     }
+}
+
+/// What `main` gives, with `other` run beside it as long as that takes.
+pub(super) async fn beside<A, B>(main: impl Future<Output = A>, other: impl Future<Output = B>) -> A {
+    let (mut main, mut other) = (pin!(main), pin!(other));
+    let mut is_over = false;
+    poll_fn(move |cx| {
+        is_over = is_over || other.as_mut().poll(cx).is_ready();
+        main.as_mut().poll(cx)
+    })
+    .await
+}
+
+/// Signals the events of one session to the other, up to the first that is `last`.
+pub(super) async fn forward<R: Runtime>(from: &Session<R>, to: &Session<R>, last: impl Fn(&Event) -> bool) {
+    while let Some(event) = from.next_event().await {
+        match &event {
+            // It may be of credentials that the other side has left.
+            Event::LocalCandidate { candidate, .. } => drop(to.add_remote_candidate(candidate)),
+            Event::CandidateRemoved { candidate, .. } => to.remove_remote_candidate(candidate).unwrap(),
+            Event::Restarted { credentials, answers } => {
+                to.accept_credentials(credentials.clone(), answers.as_deref()).unwrap();
+            }
+            _ => {}
+        }
+        if last(&event) {
+            return;
+        }
+    }
+    panic!("it has ended");
+}
+
+/// Closes all sockets but this one; the last that was closed.
+pub(super) fn close_all_but<R: Runtime>(session: &Session<R>, left: SocketId) -> SocketId {
+    let sockets = session.sockets().into_iter().map(|(id, _)| id);
+    let others: Vec<_> = sockets.filter(|id| *id != left).collect();
+    others.iter().for_each(|id| session.socket_down(*id).unwrap());
+    *others.last().unwrap()
 }
 
 /// Lets the others run until `seen`.

@@ -4,7 +4,7 @@ use std::task::{Wake, Waker};
 use floe_core::Credentials;
 
 use super::*;
-use crate::socket::MAX_BACKLOG;
+use crate::socket::{MAX_BACKLOG, Origin};
 use crate::testing::{Puppet, PuppetSocket, PuppetTimer, Reads, peer, resolver, shared};
 
 #[derive(Default)]
@@ -20,15 +20,20 @@ fn reader(socket: &Arc<PuppetSocket>) -> Reader<PuppetSocket> {
     Reader { id: SocketId(0), socket: Arc::clone(socket), errors: 0, rests_until: None }
 }
 
+fn port(socket: &Arc<PuppetSocket>) -> Port<PuppetSocket> {
+    Port::new(SocketId(0), Arc::clone(socket), socket.local_addr().unwrap(), Origin::Policy)
+}
+
 /// A session with one socket.
 fn session(socket: &Arc<PuppetSocket>) -> (Arc<Shared<Puppet>>, Task<Puppet>) {
     let shared = shared();
     shared.with(|state| {
         let local = socket.local_addr().unwrap();
         state.agent.socket_up(Instant::ZERO, floe_core::Socket::udp(SocketId(0), local)).unwrap();
-        state.ports.push(Port::new(Arc::clone(socket), local));
+        state.ports.push(port(socket));
+        state.on_ports_changed();
     });
-    let mut task = Task::new(Arc::clone(&shared), vec![Arc::clone(socket)], PuppetTimer(None), resolver());
+    let mut task = Task::new(Arc::clone(&shared), PuppetTimer(None), resolver());
     task.gather();
     (shared, task)
 }
@@ -153,7 +158,7 @@ fn a_send_error_is_counted_and_told_to_the_engine() {
 #[test]
 fn the_engine_goes_first_and_its_queue_is_bounded() {
     let socket = PuppetSocket::that_reads(Reads::Nothing);
-    let mut port = Port::new(Arc::clone(&socket), socket.local_addr().unwrap());
+    let mut port = port(&socket);
     socket.full.store(true, Relaxed);
     for _ in 0..MAX_BACKLOG {
         assert!(matches!(port.send_or_queue(peer(), b"check"), Sent::Later));
@@ -171,7 +176,8 @@ fn the_engine_goes_first_and_its_queue_is_bounded() {
 #[test]
 fn a_zone_stays_on_this_host() {
     let socket = PuppetSocket::that_reads(Reads::Nothing);
-    let mut port = Port::new(Arc::clone(&socket), "[fe80::1%5]:1".parse().unwrap());
+    let local = "[fe80::1%5]:1".parse().unwrap();
+    let mut port = Port::new(SocketId(0), Arc::clone(&socket), local, Origin::Policy);
     let [link_local, global]: [SocketAddr; 2] =
         ["[fe80::2%5]:2", "[2001:db8::2]:2"].map(|address| address.parse().unwrap());
     port.send(without_zone(link_local), b"x").unwrap();

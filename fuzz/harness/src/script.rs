@@ -124,6 +124,10 @@ actions! {
     31 SetCredentials { theirs: u8 }
     /// Data of a component of a stream.
     32 StreamSend { of: u8 }
+    /// Paths are watched more closely, or less.
+    33 Profile { idle: u8 }
+    /// A socket comes up in a network that costs something.
+    34 CostlySocket { socket: u8, bound: u8, cost: u16 }
 }
 
 impl Action {

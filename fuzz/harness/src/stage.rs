@@ -5,11 +5,12 @@ use core::net::SocketAddr;
 use core::time::Duration;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+use floe_core::candidate::MAX_NETWORK_COST;
 use floe_core::trace::DropReason;
 use floe_core::wire::{Class, ErrorCode, Message, RoleClaim, TransactionId};
 use floe_core::{
     Agent, AgentConfig, ComponentId, DEFAULT_PAIRS, Datagram, Event, Instant, MAX_PAIRS, MAX_TRANSMIT,
-    Nomination, Output, PathMeasure, Preference, Reach, Received, Role, SocketId, Transmit, Tuple,
+    Nomination, Output, PathMeasure, Preference, Reach, Received, Role, Socket, SocketId, Transmit, Tuple,
 };
 
 use crate::forge::Forge;
@@ -358,7 +359,15 @@ const MEMORY: usize = 64;
 
 /// An application that wants the path of the shortest round trip.
 fn quickest(path: &PathMeasure) -> u64 {
-    u64::MAX - u64::try_from(path.rtt.as_nanos()).unwrap_or(u64::MAX)
+    let costs = [path.local_network_cost, path.remote_network_cost];
+    assert!(costs.iter().flatten().all(|cost| *cost <= MAX_NETWORK_COST), "{costs:?}");
+    let costs: u64 = costs.into_iter().flatten().map(u64::from).sum();
+    u64::MAX - u64::try_from(path.rtt.as_nanos()).unwrap_or(u64::MAX).saturating_add(costs)
+}
+
+/// A socket of the application.
+fn socket(socket: u8, bound: u8, of: ComponentId) -> Socket {
+    Socket::udp(SocketId(socket.into()), own(bound)).component(of)
 }
 
 /// The newest first.

@@ -8,7 +8,7 @@ use alloc::string::String;
 use super::Remote;
 use super::description::Told;
 use crate::base::{ComponentId, PairId, Random};
-use crate::candidate::{Candidate, Candidates, LocalCandidate};
+use crate::candidate::{Candidate, Candidates, Extensions, LocalCandidate};
 use crate::check::{CheckConfig, Checks, Effect};
 use crate::description::Credentials;
 use crate::wire::IntegrityKey;
@@ -94,11 +94,12 @@ impl Generation {
         self.remote.is_none() && self.heard.as_ref().is_some_and(|heard| heard != credentials.ufrag())
     }
 
-    /// A candidate of ours as the peer is told of it (RFC 8840 §4.1: `ufrag`).
+    /// A candidate of ours as the peer is told of it (RFC 8840 §4.1: `ufrag`), with what there is to tell of its network.
     pub(super) fn signalled(&self, local: &LocalCandidate) -> Candidate {
         let mut candidate = local.to_signalled();
-        // Always possible: a fragment is an extension's value.
-        if let Ok(extensions) = candidate.extensions.clone().with_ufrag(self.local.ufrag()) {
+        // Always possible: a fragment is an extension's value, and so is a number.
+        let extensions = Extensions::new().with_ufrag(self.local.ufrag());
+        if let Ok(extensions) = extensions.and_then(|it| local.network.tell(it)) {
             candidate.extensions = extensions;
         }
         candidate

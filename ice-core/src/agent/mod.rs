@@ -14,6 +14,7 @@ mod local;
 mod output;
 mod poll;
 mod preference;
+mod profile;
 mod receive;
 mod remote;
 mod report;

@@ -144,6 +144,11 @@ impl Agent {
     fn valued(&self, component: ComponentId, pair: PairId) -> Option<Valued> {
         let measured = self.paths.measured(self.now, component).find(|m| m.pair == pair)?;
         let path = self.path_of(pair)?;
+        let generation = self.generations.of(pair)?;
+        let ends = generation.checks.pair(pair)?;
+        // What is sent leaves by the base, whatever the mapped address is called (RFC 8445 §7.2.5.3.2).
+        let local = generation.candidates.local(ends.local);
+        let remote = generation.candidates.remote(ends.remote);
         let measure = PathMeasure {
             priority: path.priority,
             local_type: path.local_type,
@@ -151,6 +156,8 @@ impl Agent {
             rtt: measured.rtt.unwrap_or(path.rtt),
             loss_per_mille: measured.loss_per_mille,
             degraded: measured.degraded,
+            local_network_cost: local.and_then(|it| it.network.cost),
+            remote_network_cost: remote.and_then(|it| it.network.cost),
         };
         let value = match self.policy {
             Nomination::Application(preference) => (preference.0)(&measure),

@@ -6,7 +6,8 @@ use super::resolve::Verdict;
 use super::{Agent, Life, Remote, RemoteError};
 use crate::base::{ComponentId, Instant};
 use crate::candidate::{
-    AddedRemote, Address, Candidate, MAX_REMOTE_CANDIDATES, NewRemote, Transport, is_transport_address,
+    AddedRemote, Address, Candidate, MAX_REMOTE_CANDIDATES, Network, NewRemote, Transport,
+    is_transport_address,
 };
 use crate::description::Credentials;
 use crate::trace::TraceEvent;
@@ -126,7 +127,8 @@ impl Agent {
         }
         let Candidate { foundation, priority, kind, .. } = *candidate;
         let candidates = &mut self.generations.current.candidates;
-        match candidates.add_remote(NewRemote { component, address, kind, priority, foundation }) {
+        let network = Network::told(&candidate.extensions);
+        match candidates.add_remote(NewRemote { component, address, kind, priority, foundation, network }) {
             AddedRemote::Known(_) => {}
             AddedRemote::Full => return Err(RemoteError::TooMany),
             AddedRemote::New(id) => {

@@ -6,7 +6,7 @@
 use alloc::vec::Vec;
 use core::net::SocketAddr;
 
-use super::{Address, Candidate, CandidateType, Extensions, Foundation, Transport, priority};
+use super::{Address, Candidate, CandidateType, Extensions, Foundation, Network, Transport, priority};
 use crate::base::{ComponentId, SocketId};
 
 /// How many local candidates of a component are kept. RFC 8445 §5.1.1.1 expects one for each address and component, and
@@ -57,6 +57,8 @@ pub struct LocalCandidate {
     pub related: Option<SocketAddr>,
     /// Whether the peer may know of it.
     pub secrecy: Secrecy,
+    /// What is told of the network that it is on.
+    pub network: Network,
 }
 
 /// Whether the peer may know of a candidate of ours.
@@ -102,6 +104,7 @@ pub struct NewLocal {
     pub foundation: Foundation,
     pub related: Option<SocketAddr>,
     pub secrecy: Secrecy,
+    pub network: Network,
 }
 
 /// What became of a local candidate.
@@ -135,6 +138,8 @@ pub struct RemoteCandidate {
     pub foundation_key: u16,
     /// How we know of it.
     pub origin: Origin,
+    /// What the peer has told of the network that it is on.
+    pub network: Network,
 }
 
 /// How we know of a remote candidate.
@@ -155,6 +160,7 @@ pub struct NewRemote {
     pub kind: CandidateType,
     pub priority: u32,
     pub foundation: Foundation,
+    pub network: Network,
 }
 
 /// What became of a remote candidate.
@@ -203,6 +209,7 @@ impl Candidates {
             foundation,
             related,
             secrecy,
+            network,
         } = new;
         let same = |it: &&LocalCandidate| (it.component, it.base, it.address) == (component, base, address);
         if let Some(existing) = self.locals.iter().find(same) {
@@ -235,6 +242,7 @@ impl Candidates {
             foundation,
             related,
             secrecy,
+            network,
         });
         AddedLocal::New(id)
     }
@@ -281,7 +289,7 @@ impl Candidates {
     ///
     /// One whose address was learned from a request before becomes the signalled one in place.
     pub fn add_remote(&mut self, new: NewRemote) -> AddedRemote {
-        let NewRemote { component, address, kind, priority, foundation } = new;
+        let NewRemote { component, address, kind, priority, foundation, network } = new;
         let is_full = self.count(component, Origin::Signalled) >= MAX_REMOTE_CANDIDATES;
         let shared = self.remotes.iter().find(|it| it.foundation == foundation).map(|it| it.foundation_key);
         let same = |it: &&mut RemoteCandidate| it.component == component && it.address == address;
@@ -294,6 +302,7 @@ impl Candidates {
                 learned.foundation = foundation;
                 learned.foundation_key = shared.unwrap_or(learned.foundation_key);
                 learned.origin = Origin::Signalled;
+                learned.network = network;
                 AddedRemote::Upgraded(learned.id)
             }
             None => self.push_remote(new, Origin::Signalled, shared),
@@ -316,7 +325,9 @@ impl Candidates {
         }
         let kind = CandidateType::PeerReflexive;
         let foundation = Foundation::peer_reflexive(self.next_remote);
-        self.push_remote(NewRemote { component, address, kind, priority, foundation }, Origin::Learned, None)
+        let network = Network::default();
+        let new = NewRemote { component, address, kind, priority, foundation, network };
+        self.push_remote(new, Origin::Learned, None)
     }
 
     /// The peer's candidates, in the order in which they came.
@@ -369,6 +380,7 @@ impl Candidates {
             foundation,
             related,
             secrecy,
+            network,
             ..
         } = *other;
         self.add_local(NewLocal {
@@ -381,6 +393,7 @@ impl Candidates {
             foundation,
             related,
             secrecy,
+            network,
         })
     }
 
@@ -407,7 +420,7 @@ impl Candidates {
     /// `shared` is the key of those with the same foundation. Without one, the candidate's own number is the
     /// key: nobody else has it, nor ever will.
     fn push_remote(&mut self, new: NewRemote, origin: Origin, shared: Option<u16>) -> AddedRemote {
-        let NewRemote { component, address, kind, priority, foundation } = new;
+        let NewRemote { component, address, kind, priority, foundation, network } = new;
         let Some(number) = next_key(&mut self.next_remote) else {
             return AddedRemote::Full;
         };
@@ -422,6 +435,7 @@ impl Candidates {
             foundation,
             foundation_key,
             origin,
+            network,
         });
         AddedRemote::New(id)
     }

@@ -73,6 +73,12 @@ pub struct PathMeasure {
     pub loss_per_mille: u16,
     /// Whether the last two went unanswered.
     pub degraded: bool,
+    /// What our end's network costs, 0 to [`MAX_NETWORK_COST`](crate::candidate::MAX_NETWORK_COST), if the driver has said so with
+    /// [`Socket::at_cost`](crate::Socket::at_cost): that of the socket which the pair is sent from.
+    pub local_network_cost: Option<u16>,
+    /// What the peer's end's network costs by its own word (`network-cost`), in the same bounds. Nobody has told for an end that was
+    /// learned from a check.
+    pub remote_network_cost: Option<u16>,
 }
 
 /// The best valid pair of a component.

@@ -123,6 +123,7 @@ impl Checks {
             foundation: base.foundation,
             related: Some(base.base),
             secrecy: base.secrecy,
+            network: base.network,
         };
         // A peer that shows us ever new addresses fills our table; the pair is valid all the same.
         let AddedLocal::New(id) = cx.candidates.add_local(learned) else { return Some(pair.local) };

@@ -13,7 +13,7 @@ use smallvec::SmallVec;
 use crate::base::{ComponentId, SocketId};
 use crate::candidate::{
     AddedLocal, CandidateFilter, CandidateType, Candidates, FoundationTable, LocalId, LocalPreferences,
-    MAX_LOCAL_CANDIDATES, NewLocal, Secrecy, Transport, is_transport_address,
+    MAX_LOCAL_CANDIDATES, MAX_NETWORK_COST, NewLocal, Secrecy, Transport, is_transport_address,
 };
 
 pub use socket::{Socket, SocketError};
@@ -60,6 +60,11 @@ impl Gatherer {
     /// Takes note of a socket; [`Self::gather`] makes its candidate.
     pub(crate) fn socket_up(&mut self, socket: Socket) -> Result<(), SocketError> {
         check_address(socket.local())?;
+        if let Some(cost) = socket.network_cost()
+            && cost > MAX_NETWORK_COST
+        {
+            return Err(SocketError::NetworkCost(cost));
+        }
         if self.all().any(|s| s.id() == socket.id()) {
             return Err(SocketError::DuplicateId(socket.id()));
         }
@@ -202,6 +207,7 @@ impl Gatherer {
             foundation: self.foundations.intern(kind, socket.local().ip(), Transport::Udp, server),
             related: Some(if self.tells_of(socket) { socket.local() } else { untold(address) }),
             secrecy: Secrecy::Told,
+            network: socket.network(),
         };
         match candidates.add_local(reflexive) {
             AddedLocal::New(id) => Ok(Reflexive { announced: Some(id), lent }),
@@ -237,6 +243,7 @@ impl Gatherer {
             // RFC 8839 §5.1 wants one for a relayed candidate; a virtual relay has none.
             related: (kind == CandidateType::Relayed).then(|| untold(local)),
             secrecy,
+            network: socket.network(),
         })
     }
 

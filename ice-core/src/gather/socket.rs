@@ -4,7 +4,7 @@ use core::fmt;
 use core::net::SocketAddr;
 
 use crate::base::{ComponentId, InterfaceId, SocketId};
-use crate::candidate::CandidateType;
+use crate::candidate::{CandidateType, MAX_NETWORK_COST, Network};
 
 /// Something that carries datagrams and is open: told to the agent with `socket_up`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -14,6 +14,7 @@ pub struct Socket {
     component: ComponentId,
     carrier: Carrier,
     interface: Option<InterfaceId>,
+    network: Network,
 }
 
 /// What carries the datagrams.
@@ -27,7 +28,8 @@ impl Socket {
     /// A UDP socket that is bound to `local`: one address of one interface, with its port, never the
     /// unspecified address (RFC 8445 §5.1.1.1: a host candidate is a transport address).
     pub const fn udp(id: SocketId, local: SocketAddr) -> Self {
-        Self { id, local, component: ComponentId::FIRST, carrier: Carrier::Udp, interface: None }
+        let network = Network { id: None, cost: None };
+        Self { id, local, component: ComponentId::FIRST, carrier: Carrier::Udp, interface: None, network }
     }
 
     /// Anything of the application's own that carries datagrams, a connection to its server for instance. It becomes
@@ -44,6 +46,25 @@ impl Socket {
     #[must_use]
     pub const fn on_interface(mut self, interface: InterfaceId) -> Self {
         self.interface = Some(interface);
+        self
+    }
+
+    /// The same socket, in this network of the host's. The peer is told so (`network-id`, as libwebrtc has it): candidates
+    /// of one network are likely to go with it.
+    #[must_use]
+    pub const fn in_network(mut self, id: u16) -> Self {
+        self.network.id = Some(id);
+        self
+    }
+
+    /// The same socket, at this cost: 0 for a network that may be used freely, up to [`MAX_NETWORK_COST`] for one that is to be
+    /// spared. libwebrtc has 0 for a wire, 10 for Wi-Fi, 50 for what it does not know, and 250 to 980 for mobile networks.
+    ///
+    /// The peer is told so (`network-cost`, as libwebrtc has it). It decides nothing by itself: a
+    /// [`Preference`](crate::Preference) sees both sides' costs.
+    #[must_use]
+    pub const fn at_cost(mut self, cost: u16) -> Self {
+        self.network.cost = Some(cost);
         self
     }
 
@@ -74,6 +95,20 @@ impl Socket {
         self.interface
     }
 
+    /// Which of the host's networks it is in, if the driver has told.
+    pub const fn network_id(&self) -> Option<u16> {
+        self.network.id
+    }
+
+    /// What its network costs, if the driver has told.
+    pub const fn network_cost(&self) -> Option<u16> {
+        self.network.cost
+    }
+
+    pub(crate) const fn network(&self) -> Network {
+        self.network
+    }
+
     /// The type of the candidate that it is by itself.
     pub(crate) const fn kind(&self) -> CandidateType {
         match self.carrier {
@@ -93,6 +128,8 @@ pub enum SocketError {
     DuplicateAddress(SocketAddr),
     /// Not a transport address that a peer could send to: unspecified, multicast, or port 0.
     NotATransportAddress(SocketAddr),
+    /// The cost of its network is over [`MAX_NETWORK_COST`].
+    NetworkCost(u16),
     /// The agent has no such component.
     UnknownComponent(ComponentId),
     /// No socket of this name is up.
@@ -118,6 +155,9 @@ impl fmt::Display for SocketError {
             Self::DuplicateAddress(address) => write!(f, "another socket is bound to {address}"),
             Self::NotATransportAddress(address) => {
                 write!(f, "{address} is no address that a peer could send to (RFC 8445 section 5.1.1.1)")
+            }
+            Self::NetworkCost(cost) => {
+                write!(f, "a network cost of {cost} is not in 0 to {MAX_NETWORK_COST}")
             }
             Self::UnknownComponent(component) => write!(f, "the agent has no component {component}"),
             Self::UnknownSocket(id) => write!(f, "no socket {} is up", id.0),

@@ -142,3 +142,11 @@ fn preferences_of_former_addresses_are_remembered_up_to_a_bound() {
     assert!(gatherer.ranked.len() <= MAX_RANKED, "{}", gatherer.ranked.len());
     assert_eq!(gatherer.preference(&Socket::udp(HOST, at("10.0.0.1:5000"))), home, "a living one is kept");
 }
+
+#[test]
+fn a_cost_that_cannot_be_told_is_refused() {
+    let mut gatherer = Gatherer::new(CandidateFilter::default());
+    let socket = Socket::udp(HOST, at("10.0.0.1:5000"));
+    assert_eq!(gatherer.socket_up(socket.at_cost(1_000)), Err(SocketError::NetworkCost(1_000)));
+    assert_eq!(gatherer.socket_up(socket.at_cost(999)), Ok(()));
+}

@@ -1,10 +1,11 @@
 //! RFC 7675: may we send here? Only an authenticated answer says yes, for 30 seconds. Requests for it
-//! go every 4 to 6 seconds, each once; they also keep NAT bindings alive (RFC 8445 §11).
+//! go every 4 to 6 seconds, or less often under an idle [`Profile`], each once; they also keep NAT bindings alive (RFC 8445 §11).
 
 use core::time::Duration;
 
 use smallvec::SmallVec;
 
+use super::Profile;
 use crate::base::{Instant, Random};
 use crate::wire::{RoleClaim, TransactionId};
 
@@ -24,7 +25,10 @@ pub(crate) struct Consent {
     granted_until: Instant,
     /// When we stop hoping for an answer; later than the grant only while consent is being regained.
     gives_up_at: Instant,
-    next_check: Instant,
+    /// When the last request went out, or what stands for one.
+    asked: Instant,
+    /// What was drawn then for the next one.
+    drawn: Duration,
     outstanding: SmallVec<[Outstanding; MAX_OUTSTANDING]>,
     unanswered: u8,
     /// Smoothed over the answers that there were, so that a delay that wavers does not move the choice.
@@ -56,7 +60,8 @@ impl Consent {
         Self {
             granted_until: until,
             gives_up_at: until,
-            next_check: next_check(now, random),
+            asked: now,
+            drawn: draw(random),
             outstanding: SmallVec::new(),
             unanswered: 0,
             rtt: None,
@@ -69,7 +74,8 @@ impl Consent {
         Self {
             granted_until: now,
             gives_up_at: now + CONSENT_LIFETIME,
-            next_check: now,
+            asked: now,
+            drawn: Duration::ZERO,
             outstanding: SmallVec::new(),
             unanswered: 0,
             rtt: None,
@@ -83,7 +89,8 @@ impl Consent {
         Self {
             granted_until: never,
             gives_up_at: never,
-            next_check: never,
+            asked: never,
+            drawn: Duration::ZERO,
             outstanding: SmallVec::new(),
             unanswered: 0,
             rtt: None,
@@ -114,7 +121,7 @@ impl Consent {
     pub(crate) fn on_wanted(&mut self, now: Instant) {
         if !self.is_granted(now) {
             self.gives_up_at = now + CONSENT_LIFETIME;
-            self.next_check = now;
+            (self.asked, self.drawn) = (now, Duration::ZERO);
         }
     }
 
@@ -181,10 +188,11 @@ impl Consent {
     pub(crate) fn poll_check(
         &mut self,
         now: Instant,
+        profile: Profile,
         claim: RoleClaim,
         random: &mut Random,
     ) -> Option<(TransactionId, Option<HealthChange>)> {
-        if now < self.next_check || self.is_over(now) {
+        if now < self.next_check(profile) || self.is_over(now) {
             return None;
         }
         let before = self.unanswered;
@@ -197,24 +205,30 @@ impl Consent {
         }
         let id = TransactionId(random.transaction_id());
         self.outstanding.push(Outstanding { id, sent: now, claim });
-        self.next_check = next_check(now, random);
+        (self.asked, self.drawn) = (now, draw(random));
         let degraded = before < DEGRADED_AFTER && self.unanswered >= DEGRADED_AFTER;
         Some((id, degraded.then_some(HealthChange::Degraded)))
     }
 
-    pub(crate) fn next_deadline(&self) -> Instant {
-        self.next_check.min(self.gives_up_at)
+    pub(crate) fn next_deadline(&self, profile: Profile) -> Instant {
+        self.next_check(profile).min(self.gives_up_at)
+    }
+
+    fn next_check(&self, profile: Profile) -> Instant {
+        let calm = self.outstanding.is_empty() && self.unanswered == 0;
+        self.asked + profile.interval(self.drawn, calm)
     }
 }
 
-fn next_check(now: Instant, random: &mut Random) -> Instant {
-    now + Duration::from_millis(random.within(INTERVAL_MILLIS))
+fn draw(random: &mut Random) -> Duration {
+    Duration::from_millis(random.within(INTERVAL_MILLIS))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    const ACTIVE: Profile = Profile::Active;
     const CLAIM: RoleClaim = RoleClaim::Controlled(1);
 
     fn start() -> (Consent, Random) {
@@ -225,8 +239,8 @@ mod tests {
     #[test]
     fn consent_ends_thirty_seconds_after_the_last_answer() {
         let (mut consent, mut random) = start();
-        let at = consent.next_deadline();
-        let (id, _) = consent.poll_check(at, CLAIM, &mut random).unwrap();
+        let at = consent.next_deadline(ACTIVE);
+        let (id, _) = consent.poll_check(at, ACTIVE, CLAIM, &mut random).unwrap();
         assert!(consent.on_response(at + Duration::from_millis(40), id).is_some());
         let end = at + Duration::from_millis(30_040);
         assert!(consent.is_granted(end - Duration::from_nanos(1)));
@@ -238,16 +252,48 @@ mod tests {
         let (mut consent, mut random) = start();
         let (mut last, mut ids) = (Instant::ZERO, alloc::vec::Vec::new());
         for _ in 0..200 {
-            let at = consent.next_deadline();
+            let at = consent.next_deadline(ACTIVE);
             let distance = at.since(last);
             assert!((Duration::from_secs(4)..=Duration::from_secs(6)).contains(&distance), "{distance:?}");
-            assert!(consent.poll_check(at - Duration::from_millis(1), CLAIM, &mut random).is_none());
-            let (id, _) = consent.poll_check(at, CLAIM, &mut random).unwrap();
+            assert!(consent.poll_check(at - Duration::from_millis(1), ACTIVE, CLAIM, &mut random).is_none());
+            let (id, _) = consent.poll_check(at, ACTIVE, CLAIM, &mut random).unwrap();
             assert!(!ids.contains(&id));
             ids.push(id);
             consent.on_response(at, id).unwrap();
             last = at;
         }
+    }
+
+    /// RFC 7675 §5.1 has a basic interval of our choice, drawn from by 0.8 to 1.2, and not under 4 s.
+    #[test]
+    fn idle_checks_are_ten_to_fifteen_seconds_apart_while_they_are_answered_and_four_to_six_while_not() {
+        let (mut consent, mut random) = start();
+        let mut last = Instant::ZERO;
+        for round in 0..200 {
+            let at = consent.next_deadline(Profile::Idle);
+            let answered_so_far = round % 3 != 2;
+            let bounds = if answered_so_far { 10..=15 } else { 4..=6 };
+            let distance = at.since(last);
+            assert!(*bounds.start() <= distance.as_secs(), "{round}: {distance:?}");
+            assert!(distance <= Duration::from_secs(*bounds.end()), "{round}: {distance:?}");
+            let (id, _) = consent.poll_check(at, Profile::Idle, CLAIM, &mut random).unwrap();
+            if round % 3 != 1 {
+                consent.on_response(at, id).unwrap();
+            }
+            last = at;
+        }
+    }
+
+    /// The application knows of trouble before a check is due.
+    #[test]
+    fn trouble_ends_the_long_intervals_of_an_idle_flow_until_a_check_is_answered() {
+        let (mut consent, mut random) = start();
+        consent.note(true);
+        let at = consent.next_deadline(Profile::Idle);
+        assert!(at <= Instant::from_millis(6_000), "{at}");
+        let (id, _) = consent.poll_check(at, Profile::Idle, CLAIM, &mut random).unwrap();
+        consent.on_response(at, id).unwrap();
+        assert!(consent.next_deadline(Profile::Idle) >= at + Duration::from_secs(10));
     }
 
     #[test]
@@ -256,8 +302,8 @@ mod tests {
         let mut changes = alloc::vec::Vec::new();
         let mut last = None;
         for _ in 0..4 {
-            let at = consent.next_deadline();
-            let (id, change) = consent.poll_check(at, CLAIM, &mut random).unwrap();
+            let at = consent.next_deadline(ACTIVE);
+            let (id, change) = consent.poll_check(at, ACTIVE, CLAIM, &mut random).unwrap();
             changes.push(change);
             last = Some((at, id));
         }
@@ -272,8 +318,8 @@ mod tests {
         consent.gives_up_at = Instant::MAX;
         let mut first = None;
         for _ in 0..20 {
-            let at = consent.next_deadline();
-            let (id, _) = consent.poll_check(at, CLAIM, &mut random).unwrap();
+            let at = consent.next_deadline(ACTIVE);
+            let (id, _) = consent.poll_check(at, ACTIVE, CLAIM, &mut random).unwrap();
             first.get_or_insert(id);
         }
         assert_eq!(consent.outstanding.len(), MAX_OUTSTANDING);

@@ -5,6 +5,7 @@
 mod consent;
 mod health;
 mod lite;
+mod profile;
 #[cfg(test)]
 mod tests;
 mod traffic;
@@ -21,6 +22,7 @@ use consent::{Consent, HealthChange};
 use traffic::Traffic;
 
 pub(crate) use lite::Gate;
+pub use profile::Profile;
 #[cfg(test)]
 pub(crate) use traffic::MAX_COUNTED;
 
@@ -99,6 +101,7 @@ pub(crate) struct Paths {
     generation: u16,
     /// Whether flows are kept alive to change to.
     standby: bool,
+    profile: Profile,
     gate: Gate,
     components: SmallVec<[ComponentPaths; 1]>,
     inbound: VecDeque<(Tuple, ComponentId)>,
@@ -134,6 +137,7 @@ impl Paths {
         Self {
             generation: 0,
             standby: false,
+            profile: Profile::default(),
             gate,
             components: components
                 .iter()
@@ -371,13 +375,15 @@ impl Paths {
         random: &mut Random,
         tracer: &mut Tracer,
     ) -> Option<ConsentRequest> {
-        let standby = self.standby;
+        let (standby, profile) = (self.standby, self.profile);
         for of in &mut self.components {
             let chosen = of.chosen().map(|f| f.pair);
             let maintained: SmallVec<[bool; MAX_FLOWS]> =
                 of.flows.iter().map(|kept| of.maintains(kept, standby)).collect();
             for (kept, _) in of.flows.iter_mut().zip(maintained).filter(|(_, maintained)| *maintained) {
-                let Some((id, change)) = kept.consent.poll_check(now, claim, random) else { continue };
+                let Some((id, change)) = kept.consent.poll_check(now, profile, claim, random) else {
+                    continue;
+                };
                 let Flow { pair, tuple, .. } = kept.flow;
                 tracer.emit(now, TraceEvent::ConsentSent { pair, transaction: id });
                 if change == Some(HealthChange::Degraded) && chosen == Some(pair) {
@@ -395,7 +401,7 @@ impl Paths {
             c.flows
                 .iter()
                 .filter(|kept| c.maintains(kept, standby))
-                .map(|kept| kept.consent.next_deadline())
+                .map(|kept| kept.consent.next_deadline(self.profile))
                 .min()
         };
         self.components.iter().filter_map(maintained).min().filter(|at| *at < Instant::MAX)

@@ -1,5 +1,5 @@
 //! The choice of a path, without checks.
-#![allow(clippy::unwrap_used, reason = "a test may end with a panic")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may end with a panic")]
 
 use super::*;
 use crate::base::SocketId;
@@ -43,6 +43,21 @@ impl Room {
             self.paths.on_time(next, &mut self.tracer);
             while self.paths.poll_request(next, CLAIM, &mut self.random, &mut self.tracer).is_some() {}
         }
+    }
+
+    /// The next time that something is due, and whom it asks then; the peer answers at once.
+    fn next_checks(&mut self) -> (Instant, SmallVec<[u32; 4]>) {
+        let at = self.paths.next_deadline().unwrap();
+        (at, self.checks_at(at))
+    }
+
+    fn checks_at(&mut self, at: Instant) -> SmallVec<[u32; 4]> {
+        let mut asked = SmallVec::new();
+        while let Some(due) = self.paths.poll_request(at, CLAIM, &mut self.random, &mut self.tracer) {
+            self.paths.on_response(at, due.id, due.tuple, &mut self.tracer).unwrap();
+            asked.push(due.pair.0);
+        }
+        asked
     }
 
     fn carries(&self, at: u64) -> Option<u32> {
@@ -211,4 +226,81 @@ fn when_the_selected_flow_is_gone_before_the_restart_the_first_valid_one_carries
     room.paths.on_valid(Instant::from_millis(31_000), new, &mut room.random);
     assert_eq!(room.carries(31_000), Some(new.pair.0));
     assert_eq!(room.effects().as_slice(), [Effect::Usable(new.pair)]);
+}
+
+/// A radio that rests is woken for all paths as rarely as for one.
+#[test]
+fn an_idle_profile_is_for_standby_paths_too() {
+    let mut room = Room::new();
+    room.paths.set_standby(true);
+    room.valid(0, 3);
+    room.valid(0, 5);
+    room.paths.on_selected(Instant::ZERO, flow(5));
+    room.paths.set_profile(Profile::Idle);
+    let mut last = [Instant::ZERO; 2];
+    for _ in 0..40 {
+        let (at, asked) = room.next_checks();
+        for pair in asked {
+            let last = &mut last[usize::from(pair == 5)];
+            let distance = core::mem::replace(last, at);
+            let distance = at.since(distance).as_millis();
+            assert!((10_000..=15_000).contains(&distance), "#{pair}: {distance} ms");
+        }
+    }
+    assert!(last.iter().all(|at| *at > Instant::from_millis(200_000)), "{last:?}");
+}
+
+#[test]
+fn a_change_of_profile_is_in_force_at_once() {
+    let mut room = Room::new();
+    room.valid(0, 3);
+    let soon = room.paths.next_deadline().unwrap();
+    room.paths.set_profile(Profile::Idle);
+    let late = room.paths.next_deadline().unwrap();
+    assert!(soon <= Instant::from_millis(6_000) && late >= Instant::from_millis(10_000), "{soon} {late}");
+    let now = Instant::from_millis(8_000);
+    assert!(room.checks_at(now).is_empty());
+    room.paths.set_profile(Profile::Active);
+    assert_eq!(room.checks_at(now).as_slice(), [3]);
+    assert!(room.paths.next_deadline().unwrap() >= Instant::from_millis(12_000));
+}
+
+/// RFC 7675 §5.1: never under 4 s apart, however often the application changes its mind; nor does that put checks off.
+#[test]
+fn whatever_the_changes_of_profile_checks_are_four_to_fifteen_seconds_apart() {
+    for step in [1, 130, 3_000, 7_000, 11_000] {
+        let mut room = Room::new();
+        room.valid(0, 3);
+        let mut last = 0;
+        for (round, at) in (0..400_000).step_by(step).enumerate() {
+            room.paths.set_profile(if round % 2 == 0 { Profile::Idle } else { Profile::Active });
+            let at = at as u64;
+            if !room.checks_at(Instant::from_millis(at)).is_empty() {
+                let distance = at - last;
+                assert!(distance >= 4_000 && distance <= 15_000 + step as u64, "{step}: {distance} ms");
+                last = at;
+            }
+        }
+        assert!(last > 370_000, "{step}: {last}");
+    }
+}
+
+#[test]
+fn an_idle_path_that_falls_silent_is_degraded_while_there_is_time_to_do_something() {
+    for seed in 0..50 {
+        let mut room = Room::new();
+        room.random = Random::new([seed; 32]);
+        room.paths.set_profile(Profile::Idle);
+        room.valid(0, 3);
+        room.paths.on_selected(Instant::ZERO, flow(3));
+        room.effects();
+        room.wait(17_999);
+        assert_eq!(room.effects().as_slice(), [], "seed {seed}");
+        room.wait(27_000);
+        assert_eq!(room.effects().as_slice(), [Effect::Degraded(PairId(3))], "seed {seed}");
+        room.wait(29_999);
+        assert_eq!(room.carries(29_999), Some(3));
+        room.wait(30_000);
+        assert_eq!(room.carries(30_000), None);
+    }
 }

@@ -75,7 +75,7 @@ impl Stage {
         let taken = match action {
             Action::SocketUp { socket, bound, component } => {
                 let component = ComponentId { stream: 0, component: (*component).into() };
-                self.socket_up(at, *socket, *bound, component)
+                self.socket_up(at, super::socket(*socket, *bound, component))
             }
             Action::Credentials { whose } => {
                 let credentials = match whose % 4 {

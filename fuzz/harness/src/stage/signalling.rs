@@ -2,11 +2,12 @@
 
 use core::net::SocketAddr;
 
-use floe_core::{Candidate, ComponentId, Instant, Socket, SocketId};
+use floe_core::candidate::MAX_NETWORK_COST;
+use floe_core::{Candidate, ComponentId, Instant, Profile, Socket, SocketId};
 
 use super::Stage;
 use crate::forge::{CONFLICT, Variant};
-use crate::places::{Place, address, own};
+use crate::places::{Place, address};
 use crate::script::Action;
 
 impl Stage {
@@ -50,7 +51,9 @@ impl Stage {
                 self.agent.set_remote_renomination(at, understood & 1 != 0);
                 false
             }
-            Action::StreamSocket { socket, bound, of } => self.socket_up(at, *socket, *bound, component(*of)),
+            Action::StreamSocket { socket, bound, of } => {
+                self.socket_up(at, super::socket(*socket, *bound, component(*of)))
+            }
             Action::SocketDown { socket } => {
                 let socket = SocketId((*socket).into());
                 let taken = self.agent.socket_down(at, socket).is_ok();
@@ -78,6 +81,16 @@ impl Stage {
                 let candidate = self.candidate_line(of, address(*number), 1, *ufrag);
                 self.agent.remove_remote_candidate(at, of.stream, &candidate).is_ok()
             }
+            Action::CostlySocket { socket, bound, cost } => {
+                let socket = super::socket(*socket, *bound, ComponentId::FIRST);
+                let taken = self.socket_up(at, socket.in_network(*cost).at_cost(*cost));
+                assert!(!taken || *cost <= MAX_NETWORK_COST, "it took a network cost of {cost}");
+                taken
+            }
+            Action::Profile { idle } => {
+                self.agent.set_profile(at, if idle & 1 == 0 { Profile::Active } else { Profile::Idle });
+                false
+            }
             Action::Note { of, trouble } => {
                 let of = component(*of);
                 match trouble & 1 {
@@ -91,11 +104,11 @@ impl Stage {
         }
     }
 
-    pub(super) fn socket_up(&mut self, at: Instant, socket: u8, bound: u8, of: ComponentId) -> bool {
-        let (id, local) = (SocketId(socket.into()), own(bound));
-        let taken = self.agent.socket_up(at, Socket::udp(id, local).component(of)).is_ok();
+    pub(super) fn socket_up(&mut self, at: Instant, socket: Socket) -> bool {
+        let taken = self.agent.socket_up(at, socket).is_ok();
         if taken {
-            assert!(self.sockets.insert(id, (local, of)).is_none(), "a name that was taken");
+            let known = self.sockets.insert(socket.id(), (socket.local(), socket.for_component()));
+            assert!(known.is_none(), "a name that was taken");
         }
         taken
     }

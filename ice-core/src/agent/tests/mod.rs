@@ -3,6 +3,7 @@
 
 mod adversity;
 mod conformance;
+mod cost;
 mod crowds;
 mod doubt;
 mod filters;
@@ -13,6 +14,7 @@ mod long_lives;
 mod names;
 mod nomination;
 mod patience;
+mod profile;
 mod puppet;
 mod restart;
 mod restart_candidates;

@@ -20,6 +20,7 @@ fn host(number: u32) -> NewLocal {
         foundation: Foundation::numbered(1),
         related: None,
         secrecy: Secrecy::Told,
+        network: Network::default(),
     }
 }
 
@@ -30,6 +31,7 @@ fn signalled(number: u32, foundation: &str) -> NewRemote {
         kind: CandidateType::Host,
         priority: 77,
         foundation: foundation.parse().unwrap(),
+        network: Network::default(),
     }
 }
 
@@ -177,4 +179,14 @@ fn keys_run_out_without_being_reused() {
     assert_eq!(table.add_local(host(0)), AddedLocal::Full);
     assert_eq!(table.learn_remote(ONE, at(0), 1), AddedRemote::Full);
     assert_eq!(table.add_remote(signalled(0, "f")), AddedRemote::Full);
+}
+
+#[test]
+fn a_learned_candidate_costs_nothing_that_is_known_until_it_is_signalled() {
+    let mut table = Candidates::new();
+    let AddedRemote::New(id) = table.learn_remote(ONE, at(1), 7) else { panic!("nobody had it") };
+    assert_eq!(table.remote(id).unwrap().network, Network::default());
+    let network = Network { id: None, cost: Some(50) };
+    assert_eq!(table.add_remote(NewRemote { network, ..signalled(1, "f") }), AddedRemote::Upgraded(id));
+    assert_eq!(table.remote(id).unwrap().network, network);
 }
