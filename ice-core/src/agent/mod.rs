@@ -26,6 +26,7 @@ mod stats_json;
 mod streams;
 #[cfg(test)]
 mod tests;
+mod trickle;
 mod watch;
 
 use alloc::boxed::Box;
@@ -46,6 +47,7 @@ use diagnosis::Evidence;
 use generation::{Generation, Generations, draw_credentials};
 use preference::Inclination;
 use resolve::Names;
+use trickle::EarlyEnd;
 use watch::Watch;
 
 pub use answer::MAX_PENDING_ANSWERS;
@@ -61,6 +63,7 @@ pub use stats::{
     CandidateId, CandidatePairStats, CandidateStats, IceTransportState, NotSent, Stats, TransportStats,
 };
 pub use streams::ComponentError;
+pub use trickle::MAX_EARLY_ENDS;
 
 /// An ICE agent for one peer.
 ///
@@ -92,6 +95,8 @@ pub struct Agent {
     /// Candidates that say which credentials they belong to, and came before these. At most
     /// `MAX_REMOTE_CANDIDATES`.
     early: Vec<(u16, Candidate)>,
+    /// At most [`MAX_EARLY_ENDS`], the oldest first.
+    early_ends: VecDeque<EarlyEnd>,
     names: Names,
     remote_filter: CandidateFilter,
 }
@@ -166,6 +171,7 @@ impl Agent {
             next_inclination: None,
             last_loss: None,
             early: Vec::new(),
+            early_ends: VecDeque::new(),
             names: Names::default(),
             remote_filter: config.remote_filter,
             components,
@@ -320,7 +326,7 @@ impl Agent {
             sockets: self.gatherer.sockets(),
             has_remote_credentials: self.generations.current.remote.is_some(),
             remote_candidates: self.generations.current.candidates.remotes().len() + self.early.len(),
-            end_of_candidates: self.watch.end_of_candidates(),
+            end_of_candidates: self.has_remote_ended(),
             names: self.names.len(),
             unresolved: self.names.unresolved(self.now),
             filtered_candidates: self.hints.filtered_candidates,

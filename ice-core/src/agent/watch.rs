@@ -22,22 +22,13 @@ pub(super) struct Watch {
     /// RFC 8863 §4: when both sides' credentials were known.
     ready: Option<Instant>,
     usable: Option<Instant>,
-    end_of_candidates: bool,
     next_look: Option<Instant>,
     told: Causes,
 }
 
 impl Watch {
     pub(super) fn new(deadline: Option<Duration>) -> Self {
-        Self {
-            deadline,
-            born: None,
-            ready: None,
-            usable: None,
-            end_of_candidates: false,
-            next_look: None,
-            told: Causes::new(),
-        }
+        Self { deadline, born: None, ready: None, usable: None, next_look: None, told: Causes::new() }
     }
 
     pub(super) fn on_born(&mut self, now: Instant) {
@@ -61,14 +52,6 @@ impl Watch {
     pub(super) fn on_usable(&mut self, now: Instant) {
         self.usable = Some(now);
         self.next_look = Some(now + FIRST_LOOK);
-    }
-
-    pub(super) fn on_end_of_candidates(&mut self) {
-        self.end_of_candidates = true;
-    }
-
-    pub(super) fn end_of_candidates(&self) -> bool {
-        self.end_of_candidates
     }
 
     pub(super) fn age(&self, now: Instant) -> Duration {

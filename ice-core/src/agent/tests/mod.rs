@@ -17,6 +17,7 @@ mod restart_candidates;
 mod roaming;
 mod stats;
 mod streams;
+mod trickle;
 
 use super::*;
 use crate::candidate::Candidate;
