@@ -115,6 +115,9 @@ impl Agent {
         answers: Option<&str>,
     ) -> Result<(), RemoteError> {
         self.advance(now);
+        if self.life != Life::Running {
+            return Err(RemoteError::Ended);
+        }
         if self.is_known(&credentials) || self.generations.iter().any(|g| g.local == credentials) {
             // Said again, or too late.
             return self.set_remote_credentials(now, credentials);
@@ -175,8 +178,10 @@ impl Agent {
     fn announce_again(&mut self, number: u16) {
         let Some(generation) = self.generations.get(number) else { return };
         let candidates: &Candidates = &generation.candidates;
-        let told: alloc::vec::Vec<_> = candidates.locals().iter().map(|l| l.id).collect();
-        for id in told {
+        let mut told: alloc::vec::Vec<_> = candidates.locals().iter().map(|l| (l.component, l.id)).collect();
+        // RFC 8838 §17: the lower component first.
+        told.sort_by_key(|(component, _)| *component);
+        for (_, id) in told {
             self.announce(number, id);
         }
         self.events.push_back(Event::GatheringDone);
