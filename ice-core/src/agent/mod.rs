@@ -348,12 +348,11 @@ impl Agent {
             asymmetric: tally.asymmetric,
             refused: tally.refused,
             send_failures: self.hints.send_failures,
-            has_valid: self
-                .generations
-                .current
-                .checks
-                .pairs()
-                .any(|p| p.component == component && p.valid().is_some()),
+            // What an old generation lends says nothing of this one.
+            has_valid: matches!(
+                self.paths.outlet(self.now, component),
+                Some(Outlet::Open(flow)) if flow.pair.generation() == self.generations.current.number
+            ),
             is_nominating: self.generations.current.checks.is_nominating(),
             lost: self.generations.current.checks.lost(component).or(self.last_loss),
             has_selected: self.generations.current.checks.selected(component).is_some(),
