@@ -11,6 +11,8 @@ pub mod reference;
 mod renewal;
 mod run;
 mod scenario;
+pub mod server;
+pub mod server_reference;
 mod signal;
 pub mod stun;
 

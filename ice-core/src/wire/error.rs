@@ -51,10 +51,12 @@ impl core::error::Error for WireError {}
 /// Why a message does not prove that its writer knows the password (RFC 8489 §9.1.3, §9.1.4).
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum IntegrityError {
-    /// There is no MESSAGE-INTEGRITY.
+    /// There is no MESSAGE-INTEGRITY, or no MESSAGE-INTEGRITY-SHA256 if the key is for that one.
     Missing,
     /// The HMAC is another one: a wrong password, or bytes changed on the way.
     Mismatch,
+    /// MESSAGE-INTEGRITY-SHA256 is cut short, which neither ICE nor TURN allows (RFC 8489 §14.6).
+    Truncated,
 }
 
 impl fmt::Display for IntegrityError {
@@ -62,6 +64,7 @@ impl fmt::Display for IntegrityError {
         f.write_str(match self {
             Self::Missing => "no MESSAGE-INTEGRITY",
             Self::Mismatch => "MESSAGE-INTEGRITY does not match",
+            Self::Truncated => "MESSAGE-INTEGRITY-SHA256 is cut short",
         })
     }
 }
