@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 pub mod forge;
+pub mod framing;
 mod outage;
 pub mod reference;
 mod renewal;
