@@ -59,9 +59,7 @@ impl<'de> Deserialize<'de> for IceServer {
 #[derive(Deserialize)]
 struct Server {
     urls: Urls,
-    #[serde(default)]
     username: Option<String>,
-    #[serde(default)]
     credential: Option<String>,
 }
 
