@@ -92,7 +92,8 @@
 //!
 //! * `serde`: `Serialize` for [`Stats`] and its records, in the shape of browsers' `getStats()`. `Serialize` and
 //!   `Deserialize` for what is signalled: [`CandidateInit`](description::CandidateInit), [`Credentials`],
-//!   [`SessionDescription`](description::SessionDescription) and [`TrickleFragment`](description::TrickleFragment).
+//!   [`SessionDescription`](description::SessionDescription) and [`TrickleFragment`](description::TrickleFragment); and for
+//!   browsers' `iceServers` ([`IceServer`](server::IceServer)).
 //!   Needs no `std` either.
 #![no_std]
 #![forbid(unsafe_code)]
@@ -108,6 +109,7 @@ mod gather;
 #[cfg(doc)]
 pub mod manual;
 mod path;
+pub mod server;
 pub mod trace;
 mod transaction;
 pub mod wire;

@@ -112,3 +112,31 @@ fn checks_are_sent_answered_and_taken_without_an_allocation() {
     assert!(datagrams > 400, "{datagrams}");
     assert_eq!(cost.count_total, 0, "{cost:?}");
 }
+
+/// A header is four bytes, and may promise 64 kB: who opens many connections must not get that for each of them.
+#[test]
+fn a_stream_gets_the_memory_that_it_has_filled_and_not_what_it_promises() {
+    use floe_core::wire::{FrameDecoder, Framing};
+
+    let mut frame = vec![7; 60_002];
+    frame[..2].copy_from_slice(&60_000_u16.to_be_bytes());
+    let mut decoder = FrameDecoder::new(Framing::Rfc4571);
+    for (from, to) in [(0, 3), (3, 500), (500, 1_000)] {
+        let mut held = 0;
+        let heap = allocation_counter::measure(|| {
+            assert_eq!(decoder.next(&mut &frame[from..to]), Ok(None));
+            held = decoder.held();
+        });
+        assert!(heap.bytes_max <= 3 * to as u64, "{held} bytes are held in {} new ones", heap.bytes_max);
+    }
+    let whole = decoder.next(&mut &frame[1_000..]).unwrap().map(<[u8]>::len);
+    assert_eq!(whole, Some(60_000));
+    // And again and again, in what is there already.
+    let heap = allocation_counter::measure(|| {
+        for _ in 0..100 {
+            assert_eq!(decoder.next(&mut &frame[..9]), Ok(None));
+            assert!(decoder.next(&mut &frame[9..]).unwrap().is_some());
+        }
+    });
+    assert_eq!(heap.count_total, 0);
+}

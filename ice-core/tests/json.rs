@@ -3,6 +3,7 @@
 
 use floe_core::Credentials;
 use floe_core::description::{CandidateInit, SessionDescription, TrickleFragment};
+use floe_core::server::IceServer;
 
 const PASSWORD: &str = "asd88fgpdd777uzjYhagZg";
 const HOST: &str = "candidate:1 1 UDP 2130706431 203.0.113.141 8998 typ host";
@@ -58,4 +59,54 @@ fn descriptions_are_their_text() {
     assert_eq!(serde_json::from_str::<TrickleFragment>(&json).unwrap(), fragment);
     let error = serde_json::from_str::<SessionDescription>(r#""a=ice-pacing:x""#).unwrap_err();
     assert!(error.to_string().contains("line 1: bad ice-pacing"), "{error}");
+}
+
+/// W3C WebRTC §4.2.4, with a single URL and with several.
+#[test]
+fn ice_servers_are_those_of_browsers() {
+    let json = r#"[
+        { "urls": "stun:stun.example.org" },
+        { "urls": ["turn:turn.example.org?transport=udp", "turns:turn.example.org"],
+          "username": "user", "credential": "secret", "credentialType": "password" }
+    ]"#;
+    let servers: Vec<IceServer> = serde_json::from_str(json).unwrap();
+    assert_eq!(servers.iter().map(|server| server.urls().len()).collect::<Vec<_>>(), [1, 2]);
+    assert_eq!(servers[0].credentials(), None);
+    assert_eq!(servers[1].credentials(), Some(("user", "secret")));
+    assert_eq!(servers[1].urls()[1].port(), 5349);
+    let written = serde_json::to_string(&servers).unwrap();
+    let expected = r#"[{"urls":["stun:stun.example.org"]},{"urls":["turn:turn.example.org?transport=udp","turns:turn.example.org"],"username":"user","credential":"secret"}]"#;
+    assert_eq!(written, expected);
+    assert_eq!(serde_json::from_str::<Vec<IceServer>>(&written).unwrap(), servers);
+}
+
+#[test]
+fn what_is_wrong_with_an_ice_server_is_told() {
+    for (json, expected) in [
+        (
+            r#"{"urls":"turn:a.example:99999","username":"u","credential":"c"}"#,
+            "bad port in the URI: \"99999\"",
+        ),
+        (
+            r#"{"urls":["stun:a.example","http://b.example"]}"#,
+            "not the URI of a STUN or TURN server: \"http\"",
+        ),
+        (r#"{"urls":"turn:a.example"}"#, "\"turn:a.example\" needs a username and a credential"),
+        (
+            r#"{"urls":"turn:a.example","username":"u"}"#,
+            "\"turn:a.example\" needs a username and a credential",
+        ),
+        (
+            r#"{"urls":"turn:a.example","credential":"c"}"#,
+            "\"turn:a.example\" needs a username and a credential",
+        ),
+        (r#"{"urls":[]}"#, "an ICE server has no URL"),
+        (r#"{"urls":5}"#, "urls is a string or an array of strings"),
+        (r#"{"username":"u"}"#, "missing field `urls`"),
+    ] {
+        let error = serde_json::from_str::<IceServer>(json).unwrap_err().to_string();
+        assert!(error.contains(expected), "{json}: {error}");
+    }
+    let nulls = r#"{"urls":"stun:a.example","username":null,"credential":null}"#;
+    assert_eq!(serde_json::from_str::<IceServer>(nulls).unwrap().credentials(), None);
 }

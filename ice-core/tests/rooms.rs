@@ -18,7 +18,7 @@ const LEVELS: &[&[&str]] = &[
     &["transaction"],
     &["nat"],
     &["trace"],
-    &["description"],
+    &["description", "server"],
     &["candidate"],
     &["wire"],
     &["base"],

@@ -6,11 +6,14 @@
 #![forbid(unsafe_code)]
 
 pub mod forge;
+pub mod framing;
 mod outage;
 pub mod reference;
 mod renewal;
 mod run;
 mod scenario;
+pub mod server;
+pub mod server_reference;
 mod signal;
 pub mod stun;
 

@@ -2,7 +2,7 @@
 //! `cargo run -p floe-fuzz-harness --example replay TARGET FILE`.
 
 use floe_fuzz_harness::script::Script;
-use floe_fuzz_harness::{agent_raw, agent_signed, candidate, commands, description, wire};
+use floe_fuzz_harness::{agent_raw, agent_signed, candidate, commands, description, framing, wire};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut arguments = std::env::args().skip(1);
@@ -12,6 +12,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let data = std::fs::read(file)?;
     let run: fn(&[u8]) = match target.as_str() {
         "wire" => wire::run,
+        "framing" => framing::run,
         "candidate" => candidate::run,
         "description" => description::run,
         "agent_raw" => agent_raw::run,

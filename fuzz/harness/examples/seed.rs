@@ -10,7 +10,9 @@ use std::fs;
 use std::path::PathBuf;
 
 use floe_core::wire::{
-    Class, ErrorCode, IntegrityKey, Message, MessageWriter, Method, RoleClaim, TransactionId,
+    AddressFamily, ChangeRequest, ChannelNumber, Class, ErrorCode, Icmp, IntegrityKey, Message,
+    MessageWriter, Method, PasswordAlgorithm, PasswordAlgorithms, RoleClaim, TransactionId, UDP,
+    rfc4571_header, userhash,
 };
 use floe_core::{
     Agent, AgentConfig, Datagram, Event, Instant, MAX_TRANSMIT, Nomination, Output, Role, Socket, SocketId,
@@ -65,6 +67,12 @@ fn main() {
     save("commands", "close", &Script { setting: Setting::default(), steps: closing() }.write());
     for (number, line) in LINES.into_iter().enumerate() {
         save("candidate", &format!("line-{number}"), line.as_bytes());
+    }
+    for (name, bytes) in streams() {
+        save("framing", name, &bytes);
+    }
+    for (name, attributes) in server_messages() {
+        save("wire", name, &attributes);
     }
     for (name, text) in TEXTS {
         save("description", name, text.as_bytes());
@@ -270,6 +278,73 @@ fn forgeries() -> Vec<(&'static str, u8, Vec<u8>)> {
         ("indication", 0, write(Class::Indication, &|m| m.finish_with_fingerprint().unwrap())),
         ("reflection", 0x80, Vec::new()),
         ("data", 0, b"\x16\xfe\xfd a hello".to_vec()),
+    ]
+}
+
+/// What a TURN server says: a challenge, an allocation, relayed data.
+fn server_messages() -> Vec<(&'static str, Vec<u8>)> {
+    let [mapped, relayed] = ["203.0.113.7:40000", "[2001:db8::7]:50000"].map(|text| text.parse().unwrap());
+    let key = IntegrityKey::long_term_sha256(PasswordAlgorithm::Sha256, "user", "example.org", "password");
+    let write = |class, method, build: &dyn Fn(MessageWriter<'_>) -> usize| {
+        let mut buffer = [0; 512];
+        let length = build(MessageWriter::new(&mut buffer, class, method, TransactionId([9; 12])));
+        buffer[..length].to_vec()
+    };
+    let algorithms = PasswordAlgorithms::read(&[0, 2, 0, 0, 0, 1, 0, 0]).unwrap();
+    let challenge = |m: MessageWriter<'_>| {
+        let m = m.error_code(ErrorCode::UNAUTHENTICATED).realm("example.org").nonce(b"obMatJos2wAAAnonce");
+        m.password_algorithms(algorithms).alternate_domain("turn.example.org").finish().unwrap()
+    };
+    let asked = |m: MessageWriter<'_>| {
+        let m = m.requested_transport(UDP).additional_address_family(AddressFamily::V6).dont_fragment();
+        let m = m.even_port(false).reservation_token([7; 8]).userhash(&userhash("user", "example.org"));
+        let m = m.realm("example.org").nonce(b"obMatJos2wAAAnonce").password_algorithms(algorithms);
+        m.password_algorithm(PasswordAlgorithm::Sha256).finish_with_integrity(&key).unwrap()
+    };
+    let allocated = |m: MessageWriter<'_>| {
+        let m = m.xor_relayed_address(relayed).xor_relayed_address(mapped).xor_mapped_address(mapped);
+        let m = m.address_error(AddressFamily::V6, ErrorCode::INSUFFICIENT_CAPACITY);
+        m.lifetime(std::time::Duration::from_secs(600)).sign(&key).unwrap()
+    };
+    let data = |m: MessageWriter<'_>| {
+        m.xor_peer_address(mapped)
+            .data(b"relayed")
+            .icmp(Icmp { kind: 3, code: 4, data: 1280 })
+            .finish()
+            .unwrap()
+    };
+    let bound = |m: MessageWriter<'_>| {
+        let m = m.channel_number(ChannelNumber::MIN).xor_peer_address(relayed).xor_peer_address(mapped);
+        m.alternate_server(mapped).sign(&key).unwrap()
+    };
+    let discovery = |m: MessageWriter<'_>| {
+        let m = m.mapped_address(mapped).response_origin(mapped).other_address(relayed);
+        m.change_request(ChangeRequest { ip: true, port: true }).finish_with_fingerprint().unwrap()
+    };
+    vec![
+        ("turn-challenge", write(Class::Error, Method::ALLOCATE, &challenge)),
+        ("turn-allocate", write(Class::Request, Method::ALLOCATE, &asked)),
+        ("turn-allocated", write(Class::Success, Method::ALLOCATE, &allocated)),
+        ("turn-data", write(Class::Indication, Method::DATA, &data)),
+        ("turn-bind", write(Class::Request, Method::CHANNEL_BIND, &bound)),
+        ("discovery", write(Class::Success, Method::BINDING, &discovery)),
+    ]
+}
+
+/// Streams, behind the two bytes that say how they are read.
+fn streams() -> Vec<(&'static str, Vec<u8>)> {
+    let messages: Vec<_> = server_messages().into_iter().map(|(_, bytes)| bytes).collect();
+    let relayed = b"\x40\x00\x00\x05hello\0\0\0\x4F\xFF\x00\x00";
+    let framed = |bytes: &[u8]| [&rfc4571_header(bytes.len()).unwrap()[..], bytes].concat();
+    let peer = [framed(&messages[5]), framed(b""), framed(b"\x16\xfe\xfd hello")].concat();
+    vec![
+        ("turn", [b"\x00\x21", &messages[2][..], relayed, &messages[3]].concat()),
+        ("turn-limited", [b"\x42\x07", &relayed[..], &messages[0]].concat()),
+        ("turn-half", [b"\x00\x53", &messages[1][..], &messages[4][..30]].concat()),
+        ("peer", [b"\x01\x10", &peer[..]].concat()),
+        ("peer-limited", [b"\x21\x44", &peer[..]].concat()),
+        ("http", b"\x00\x07HTTP/1.1 400 Bad Request\r\n\r\n".to_vec()),
+        ("tls", b"\x00\x07\x15\x03\x03\x00\x02\x02\x28".to_vec()),
     ]
 }
 

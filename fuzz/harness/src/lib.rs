@@ -5,6 +5,7 @@
 //! | target | bytes are | must hold |
 //! |---|---|---|
 //! | [`wire`] | a datagram | parsing never panics; `stun_codec` reads the same |
+//! | [`framing`] | a stream | frames do not depend on its cuts; what is held is bounded |
 //! | [`candidate`] | a line | what is accepted is displayed and read back |
 //! | [`description`] | an SDP, a fragment of one, or a line | the same; all bounds are kept |
 //! | [`agent_raw`] | datagrams that nobody has signed | a connected agent does not change |
@@ -22,6 +23,7 @@ pub mod candidate;
 pub mod commands;
 pub mod description;
 mod forge;
+pub mod framing;
 mod memory;
 pub mod places;
 mod reference;

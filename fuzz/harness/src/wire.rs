@@ -1,7 +1,8 @@
 //! A datagram on its way into the parser: as it is, with its outside repaired, and signed.
 
 use floe_core::wire::{
-    AttributeType, HEADER_SIZE, IntegrityKey, Message, MessageWriter, TransactionId, classify, is_stun,
+    AttributeType, HEADER_SIZE, IntegrityKey, Message, MessageWriter, SecurityFeatures, ServerAttributes,
+    TransactionId, WireError, classify, is_stun,
 };
 
 use crate::forge::repair;
@@ -51,9 +52,38 @@ fn read(bytes: &[u8]) -> Option<Message<'_>> {
         assert_eq!(repaired, bytes, "FINGERPRINT is right");
     }
     let _ = message.nomination();
+    servers(&message);
     assert!(!format!("{message:?}").is_empty());
     reference::compare(&message, PASSWORD, verified.is_ok());
     Some(message)
+}
+
+/// The same bytes as something that a server has sent.
+fn servers(message: &Message<'_>) {
+    let server = match ServerAttributes::read(message) {
+        Ok(server) => server,
+        Err(error) => {
+            assert!(
+                matches!(error, WireError::Malformed(kind) if message.attributes().any(|(k, _)| k == kind))
+            );
+            return;
+        }
+    };
+    let addresses = server.xor_peer_addresses().chain(server.xor_relayed_addresses());
+    assert!(addresses.chain(server.alternate_servers()).count() <= message.attributes().count());
+    for kind in server.unknown_required().as_slice() {
+        assert!(kind.is_comprehension_required() && message.attributes().any(|(k, _)| k == *kind));
+    }
+    if let Some(list) = server.password_algorithms() {
+        assert!(list.iter().count() <= list.as_bytes().len() / 4);
+        assert!(
+            list.first_known().is_none_or(|known| list.iter().any(|(number, _)| number == known.number()))
+        );
+    }
+    let _ = message.nonce().map(SecurityFeatures::of_nonce);
+    let verified = message.verify(&IntegrityKey::from_bytes_sha256(PASSWORD.as_bytes()));
+    assert!(message.has_integrity_sha256() || verified.is_err());
+    assert!(!format!("{server:?}").is_empty());
 }
 
 /// The attributes of `message` in one that we write and sign: it reads as well, and only the right key opens it.

@@ -4,7 +4,7 @@
 use std::fs;
 use std::path::PathBuf;
 
-use floe_fuzz_harness::{agent_raw, agent_signed, candidate, commands, description, wire};
+use floe_fuzz_harness::{agent_raw, agent_signed, candidate, commands, description, framing, wire};
 
 fn replay(target: &str, run: fn(&[u8])) {
     let folder: PathBuf = [env!("CARGO_MANIFEST_DIR"), "..", "corpus", target].iter().collect();
@@ -23,6 +23,11 @@ fn replay(target: &str, run: fn(&[u8])) {
 #[test]
 fn wire_messages_replay() {
     replay("wire", wire::run);
+}
+
+#[test]
+fn streams_of_frames_replay() {
+    replay("framing", framing::run);
 }
 
 #[test]

@@ -1,24 +1,33 @@
 //! Attributes: their types, the walk over them, and the values that are more than a number (RFC 8489 §14).
 
 use core::fmt;
-use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use super::error::WireError;
-use super::header::{Class, MAGIC_COOKIE, TransactionId};
+use super::header::Class;
 
 /// The number in front of an attribute. Below 0x8000 a receiver has to understand it (RFC 8489 §14).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct AttributeType(pub u16);
 
-macro_rules! attribute_types {
-    ($($(#[$doc:meta])* $name:ident = $number:literal $text:literal;)*) => {
-        impl AttributeType {
-            $($(#[$doc])* pub const $name: Self = Self($number);)*
+/// Who a message comes from, since it depends on that what has to be understood.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Usage {
+    /// ICE's connectivity checks, from peers.
+    Check,
+    /// STUN and TURN, between servers and their clients.
+    Server,
+}
 
-            /// The name in the RFC, if it is a type that this engine reads or writes.
-            const fn name(self) -> Option<&'static str> {
+macro_rules! attribute_types {
+    ($($usage:ident { $($(#[$doc:meta])* $name:ident = $number:literal $text:literal;)* })*) => {
+        impl AttributeType {
+            $($($(#[$doc])* pub const $name: Self = Self($number);)*)*
+
+            /// The name in the RFC, if it is a type that this engine reads or writes, and where it does. What is known
+            /// in checks is known everywhere.
+            const fn known(self) -> Option<(&'static str, Usage)> {
                 match self {
-                    $(Self::$name => Some($text),)*
+                    $($(Self::$name => Some(($text, Usage::$usage)),)*)*
                     _ => None,
                 }
             }
@@ -26,7 +35,7 @@ macro_rules! attribute_types {
     };
 }
 
-attribute_types! {
+attribute_types! { Check {
     /// The address as it is, which some NATs rewrite: understood, never used (RFC 8489 §14.1).
     MAPPED_ADDRESS = 0x0001 "MAPPED-ADDRESS";
     /// Names the password (RFC 8489 §14.3).
@@ -59,7 +68,50 @@ attribute_types! {
     ICE_CONTROLLING = 0x802A "ICE-CONTROLLING";
     /// A nomination that a later, larger one overrules: not in an RFC, the number is libwebrtc's.
     NOMINATION = 0xC001 "NOMINATION";
-}
+} Server {
+    /// Asks a server to answer from another address (RFC 5780 §7.2).
+    CHANGE_REQUEST = 0x0003 "CHANGE-REQUEST";
+    /// The channel to be bound (RFC 8656 §18.1).
+    CHANNEL_NUMBER = 0x000C "CHANNEL-NUMBER";
+    /// How long an allocation lives (RFC 8656 §18.2).
+    LIFETIME = 0x000D "LIFETIME";
+    /// The peer, as the server sees it, masked (RFC 8656 §18.3).
+    XOR_PEER_ADDRESS = 0x0012 "XOR-PEER-ADDRESS";
+    /// What is relayed (RFC 8656 §18.4).
+    DATA = 0x0013 "DATA";
+    /// What was allocated, masked (RFC 8656 §18.5).
+    XOR_RELAYED_ADDRESS = 0x0016 "XOR-RELAYED-ADDRESS";
+    /// The family that is to be allocated (RFC 8656 §18.6).
+    REQUESTED_ADDRESS_FAMILY = 0x0017 "REQUESTED-ADDRESS-FAMILY";
+    /// Asks for an even port (RFC 8656 §18.7).
+    EVEN_PORT = 0x0018 "EVEN-PORT";
+    /// The protocol between server and peers (RFC 8656 §18.8).
+    REQUESTED_TRANSPORT = 0x0019 "REQUESTED-TRANSPORT";
+    /// Asks for the DF bit (RFC 8656 §18.9).
+    DONT_FRAGMENT = 0x001A "DONT-FRAGMENT";
+    /// How the key was derived from the password (RFC 8489 §14.12).
+    PASSWORD_ALGORITHM = 0x001D "PASSWORD-ALGORITHM";
+    /// Stands for USERNAME without telling it (RFC 8489 §14.4).
+    USERHASH = 0x001E "USERHASH";
+    /// Names a port that the server holds in reserve (RFC 8656 §18.10).
+    RESERVATION_TOKEN = 0x0022 "RESERVATION-TOKEN";
+    /// A second family that is to be allocated (RFC 8656 §18.11).
+    ADDITIONAL_ADDRESS_FAMILY = 0x8000 "ADDITIONAL-ADDRESS-FAMILY";
+    /// Why one of two families was not allocated (RFC 8656 §18.12).
+    ADDRESS_ERROR_CODE = 0x8001 "ADDRESS-ERROR-CODE";
+    /// How a server is ready to derive the key (RFC 8489 §14.11).
+    PASSWORD_ALGORITHMS = 0x8002 "PASSWORD-ALGORITHMS";
+    /// The name in the certificate of ALTERNATE-SERVER (RFC 8489 §14.16).
+    ALTERNATE_DOMAIN = 0x8003 "ALTERNATE-DOMAIN";
+    /// Why something relayed was dropped further on (RFC 8656 §18.13).
+    ICMP = 0x8004 "ICMP";
+    /// Another server to be asked (RFC 8489 §14.15).
+    ALTERNATE_SERVER = 0x8023 "ALTERNATE-SERVER";
+    /// Where a response was sent from (RFC 5780 §7.3).
+    RESPONSE_ORIGIN = 0x802B "RESPONSE-ORIGIN";
+    /// Where CHANGE-REQUEST would have it sent from (RFC 5780 §7.4).
+    OTHER_ADDRESS = 0x802C "OTHER-ADDRESS";
+} }
 
 impl AttributeType {
     /// Whether a receiver that does not know the type has to give up (RFC 8489 §14).
@@ -68,21 +120,29 @@ impl AttributeType {
     }
 
     /// Whether the type stands in the way of processing a message of this class.
-    pub(crate) const fn is_acceptable(self, class: Class) -> bool {
+    ///
+    /// A check with an attribute of TURN gets a 420: to ignore it as known but unexpected (RFC 8489 §6.3) would be as
+    /// good, but the part of us that answers peers knows nothing of TURN.
+    pub(crate) const fn is_acceptable(self, class: Class, usage: Usage) -> bool {
         match self.0 {
             // SOURCE-ADDRESS, CHANGED-ADDRESS and REFLECTED-FROM are in responses of servers that still
             // speak classic STUN as well (RFC 8489 §18.3.1). They are hints that we can do without, while
             // CHANGE-REQUEST and RESPONSE-ADDRESS ask for something, and get a 420.
             0x0004 | 0x0005 | 0x000B => matches!(class, Class::Success | Class::Error),
-            _ => !self.is_comprehension_required() || self.name().is_some(),
+            _ if !self.is_comprehension_required() => true,
+            _ => match self.known() {
+                Some((_, Usage::Check)) => true,
+                Some((_, Usage::Server)) => matches!(usage, Usage::Server),
+                None => false,
+            },
         }
     }
 }
 
 impl fmt::Display for AttributeType {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.name() {
-            Some(name) => f.write_str(name),
+        match self.known() {
+            Some((name, _)) => f.write_str(name),
             None => write!(f, "attribute {:#06x}", self.0),
         }
     }
@@ -172,75 +232,9 @@ impl RoleClaim {
     }
 }
 
-// RFC 8489 §14.1: address families.
-const FAMILY_V4: u8 = 1;
-const FAMILY_V6: u8 = 2;
-
-/// Reads a masked address (RFC 8489 §14.2). `Ok(None)` is a family that we do not know, which is to be
-/// ignored (§6.3.3); `Err` is a size that does not belong to the family.
-pub(crate) fn read_xor_address(value: &[u8], id: TransactionId) -> Result<Option<SocketAddr>, ()> {
-    let (&[_, family, port_high, port_low], address) = value.split_first_chunk().ok_or(())?;
-    let ip: IpAddr = match family {
-        FAMILY_V4 => {
-            let bits = u32::from_be_bytes(address.try_into().map_err(|_| ())?);
-            Ipv4Addr::from_bits(bits ^ MAGIC_COOKIE).into()
-        }
-        FAMILY_V6 => {
-            let bits = u128::from_be_bytes(address.try_into().map_err(|_| ())?);
-            Ipv6Addr::from_bits(bits ^ mask_v6(id)).into()
-        }
-        _ => return Ok(None),
-    };
-    Ok(Some(SocketAddr::new(ip, u16::from_be_bytes([port_high, port_low]) ^ PORT_MASK)))
-}
-
-/// Writes a masked address (RFC 8489 §14.2): the bytes, and how many of them count.
-pub(crate) fn write_xor_address(address: SocketAddr, id: TransactionId) -> ([u8; 20], usize) {
-    let [port_high, port_low] = (address.port() ^ PORT_MASK).to_be_bytes();
-    let (family, bits, size) = match address.ip() {
-        // The four bytes go to the front of the sixteen.
-        IpAddr::V4(ip) => (FAMILY_V4, u128::from(ip.to_bits() ^ MAGIC_COOKIE) << 96, 8),
-        IpAddr::V6(ip) => (FAMILY_V6, ip.to_bits() ^ mask_v6(id), 20),
-    };
-    let mut value = [0; 20];
-    let bytes = [0, family, port_high, port_low].into_iter().chain(bits.to_be_bytes());
-    value.iter_mut().zip(bytes).for_each(|(to, from)| *to = from);
-    (value, size)
-}
-
-const PORT_MASK: u16 = (MAGIC_COOKIE >> 16) as u16;
-
-/// The magic cookie, then the transaction id.
-fn mask_v6(id: TransactionId) -> u128 {
-    id.0.iter().fold(u128::from(MAGIC_COOKIE), |mask, byte| (mask << 8) | u128::from(*byte))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    const ID: TransactionId = TransactionId(*b"\xB7\xE7\xA7\x01\xBC\x34\xD6\x86\xFA\x87\xDF\xAE");
-
-    #[test]
-    fn addresses_of_both_families_come_back() {
-        for text in
-            ["192.0.2.1:32853", "[2001:db8:1234:5678:11:2233:4455:6677]:32853", "0.0.0.0:0", "[::]:65535"]
-        {
-            let address: SocketAddr = text.parse().unwrap();
-            let (value, size) = write_xor_address(address, ID);
-            assert_eq!(read_xor_address(&value[..size], ID), Ok(Some(address)));
-        }
-    }
-
-    #[test]
-    fn an_address_of_the_wrong_size_is_an_error_and_an_unknown_family_is_not() {
-        let (value, _) = write_xor_address("192.0.2.1:1".parse().unwrap(), ID);
-        for size in [0, 3, 4, 7, 9, 20] {
-            assert_eq!(read_xor_address(&value[..size], ID), Err(()), "{size}");
-        }
-        assert_eq!(read_xor_address(&[0, 2, 0, 0, 1, 2, 3, 4], ID), Err(()));
-        assert_eq!(read_xor_address(&[0, 3, 0, 0, 1, 2, 3, 4], ID), Ok(None));
-    }
 
     #[test]
     fn the_list_of_unknown_types_is_bounded_and_has_no_duplicates() {
@@ -268,10 +262,26 @@ mod tests {
             (0x7FFF, false, false),
         ] {
             let kind = AttributeType(number);
-            assert_eq!(kind.is_acceptable(Class::Request), in_request, "{kind}");
-            assert_eq!(kind.is_acceptable(Class::Indication), in_request, "{kind}");
-            assert_eq!(kind.is_acceptable(Class::Success), in_response, "{kind}");
-            assert_eq!(kind.is_acceptable(Class::Error), in_response, "{kind}");
+            for (class, expected) in [
+                (Class::Request, in_request),
+                (Class::Indication, in_request),
+                (Class::Success, in_response),
+                (Class::Error, in_response),
+            ] {
+                assert_eq!(kind.is_acceptable(class, Usage::Check), expected, "{kind}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_servers_say_is_understood_from_servers_only() {
+        for number in (0..0x8000_u16).filter(|number| !matches!(number, 0x0004 | 0x0005 | 0x000B)) {
+            let kind = AttributeType(number);
+            let from = |usage| kind.is_acceptable(Class::Success, usage);
+            let of_servers = matches!(number, 0x0003 | 0x000C | 0x000D | 0x0012 | 0x0013 | 0x0016..=0x001A)
+                || matches!(number, 0x001D | 0x001E | 0x0022);
+            assert_eq!(from(Usage::Server) && !from(Usage::Check), of_servers, "{kind}");
+            assert!(from(Usage::Server) || !from(Usage::Check), "{kind}");
         }
     }
 }

@@ -51,10 +51,12 @@ impl core::error::Error for WireError {}
 /// Why a message does not prove that its writer knows the password (RFC 8489 §9.1.3, §9.1.4).
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum IntegrityError {
-    /// There is no MESSAGE-INTEGRITY.
+    /// There is no MESSAGE-INTEGRITY, or no MESSAGE-INTEGRITY-SHA256 if the key is for that one.
     Missing,
     /// The HMAC is another one: a wrong password, or bytes changed on the way.
     Mismatch,
+    /// MESSAGE-INTEGRITY-SHA256 is cut short, which neither ICE nor TURN allows (RFC 8489 §14.6).
+    Truncated,
 }
 
 impl fmt::Display for IntegrityError {
@@ -62,21 +64,43 @@ impl fmt::Display for IntegrityError {
         f.write_str(match self {
             Self::Missing => "no MESSAGE-INTEGRITY",
             Self::Mismatch => "MESSAGE-INTEGRITY does not match",
+            Self::Truncated => "MESSAGE-INTEGRITY-SHA256 is cut short",
         })
     }
 }
 
 impl core::error::Error for IntegrityError {}
 
-/// The message did not fit into the caller's buffer, or outgrew the 65,552 bytes that a header can tell.
+/// The message did not fit into the caller's buffer, or outgrew what a header can tell: 65,552 bytes of STUN, 65,535
+/// bytes of data in ChannelData or in a frame of RFC 4571.
 /// What the buffer holds is not a message.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct BufferTooSmall;
 
 impl fmt::Display for BufferTooSmall {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the STUN message does not fit into the buffer")
+        f.write_str("the message does not fit into the buffer, or its length not into its header")
     }
 }
 
 impl core::error::Error for BufferTooSmall {}
+
+/// Why bytes are not a ChannelData message (RFC 8656 §12.6).
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum ChannelDataError {
+    /// Shorter than its header, or than the length in it.
+    TooShort,
+    /// The first two bytes are this number, which is not one of a channel.
+    NotAChannel(u16),
+}
+
+impl fmt::Display for ChannelDataError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TooShort => f.write_str("shorter than the ChannelData message tells"),
+            Self::NotAChannel(number) => write!(f, "{number:#06x} is not the number of a channel"),
+        }
+    }
+}
+
+impl core::error::Error for ChannelDataError {}

@@ -10,6 +10,8 @@ pub struct ErrorCode<'a> {
 }
 
 impl ErrorCode<'static> {
+    /// 300: another server is to be asked (RFC 8489 §10).
+    pub const TRY_ALTERNATE: Self = Self { code: 300, reason: "Try Alternate" };
     /// 400: the request lacks something that it must have (RFC 8489 §14.8).
     pub const BAD_REQUEST: Self = Self { code: 400, reason: "Bad Request" };
     /// 401: the credentials are wrong, or have to be given (RFC 8489 §14.8).
@@ -18,8 +20,27 @@ impl ErrorCode<'static> {
     pub const FORBIDDEN: Self = Self { code: 403, reason: "Forbidden" };
     /// 420: a comprehension-required attribute was not understood (RFC 8489 §14.8).
     pub const UNKNOWN_ATTRIBUTE: Self = Self { code: 420, reason: "Unknown Attribute" };
+    /// 437: there is no allocation, or there is one already (RFC 8656 §19).
+    pub const ALLOCATION_MISMATCH: Self = Self { code: 437, reason: "Allocation Mismatch" };
+    /// 438: the NONCE is too old; a new one is with it (RFC 8489 §14.8).
+    pub const STALE_NONCE: Self = Self { code: 438, reason: "Stale Nonce" };
+    /// 440: no addresses of this family here (RFC 8656 §19).
+    pub const ADDRESS_FAMILY_NOT_SUPPORTED: Self = Self { code: 440, reason: "Address Family not Supported" };
+    /// 441: the allocation belongs to another user (RFC 8656 §19).
+    pub const WRONG_CREDENTIALS: Self = Self { code: 441, reason: "Wrong Credentials" };
+    /// 442: no such protocol between server and peers (RFC 8656 §19).
+    pub const UNSUPPORTED_TRANSPORT_PROTOCOL: Self =
+        Self { code: 442, reason: "Unsupported Transport Protocol" };
+    /// 443: the peer's family is not that of the allocation (RFC 8656 §19).
+    pub const PEER_ADDRESS_FAMILY_MISMATCH: Self = Self { code: 443, reason: "Peer Address Family Mismatch" };
+    /// 486: this user has as many allocations as are allowed (RFC 8656 §19).
+    pub const ALLOCATION_QUOTA_REACHED: Self = Self { code: 486, reason: "Allocation Quota Reached" };
     /// 487: both agents claim the same role (RFC 8445 §7.3.1.1).
     pub const ROLE_CONFLICT: Self = Self { code: 487, reason: "Role Conflict" };
+    /// 500: a passing fault of the server's (RFC 8489 §14.8).
+    pub const SERVER_ERROR: Self = Self { code: 500, reason: "Server Error" };
+    /// 508: no more room, or none of this kind (RFC 8656 §19).
+    pub const INSUFFICIENT_CAPACITY: Self = Self { code: 508, reason: "Insufficient Capacity" };
 }
 
 impl<'a> ErrorCode<'a> {

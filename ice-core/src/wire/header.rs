@@ -45,6 +45,18 @@ pub struct Method(u16);
 impl Method {
     /// Binding: "from which address do you see me?" (RFC 8489 §3), and ICE's connectivity check.
     pub const BINDING: Self = Self(0x001);
+    /// Allocate: a relayed address (RFC 8656 §7).
+    pub const ALLOCATE: Self = Self(0x003);
+    /// Refresh: a longer life for it, or none (RFC 8656 §8).
+    pub const REFRESH: Self = Self(0x004);
+    /// Send: relay this to a peer; an indication (RFC 8656 §11.1).
+    pub const SEND: Self = Self(0x006);
+    /// Data: this came from a peer; an indication (RFC 8656 §11.4).
+    pub const DATA: Self = Self(0x007);
+    /// CreatePermission: let peers through (RFC 8656 §10).
+    pub const CREATE_PERMISSION: Self = Self(0x008);
+    /// ChannelBind: a short name for a peer (RFC 8656 §12.1).
+    pub const CHANNEL_BIND: Self = Self(0x009);
 
     /// The number in IANA's registry, 0 to 0xFFF.
     pub const fn number(self) -> u16 {
@@ -56,6 +68,12 @@ impl fmt::Debug for Method {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {
             Self::BINDING => f.write_str("Binding"),
+            Self::ALLOCATE => f.write_str("Allocate"),
+            Self::REFRESH => f.write_str("Refresh"),
+            Self::SEND => f.write_str("Send"),
+            Self::DATA => f.write_str("Data"),
+            Self::CREATE_PERMISSION => f.write_str("CreatePermission"),
+            Self::CHANNEL_BIND => f.write_str("ChannelBind"),
             Self(number) => write!(f, "Method({number:#05x})"),
         }
     }
@@ -101,6 +119,14 @@ mod tests {
         assert_eq!(message_type(Class::Success, Method::BINDING), 0x0101);
         assert_eq!(message_type(Class::Error, Method::BINDING), 0x0111);
         assert_eq!(message_type(Class::Error, Method(0xFFF)), 0x3FFF);
+        // RFC 8656 §17, as captures of TURN show them.
+        assert_eq!(message_type(Class::Request, Method::ALLOCATE), 0x0003);
+        assert_eq!(message_type(Class::Error, Method::ALLOCATE), 0x0113);
+        assert_eq!(message_type(Class::Success, Method::REFRESH), 0x0104);
+        assert_eq!(message_type(Class::Indication, Method::SEND), 0x0016);
+        assert_eq!(message_type(Class::Indication, Method::DATA), 0x0017);
+        assert_eq!(message_type(Class::Request, Method::CREATE_PERMISSION), 0x0008);
+        assert_eq!(message_type(Class::Success, Method::CHANNEL_BIND), 0x0109);
     }
 
     #[test]

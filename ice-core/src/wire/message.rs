@@ -2,9 +2,8 @@
 
 use core::net::SocketAddr;
 
-use super::attribute::{
-    AttributeType, Attributes, RoleClaim, UnknownAttributes, read_xor_address, take_attribute,
-};
+use super::address::read_xor_address;
+use super::attribute::{AttributeType, Attributes, RoleClaim, UnknownAttributes, Usage, take_attribute};
 use super::demux::{Kind, classify};
 use super::error::{IntegrityError, WireError};
 use super::error_code::ErrorCode;
@@ -17,6 +16,9 @@ pub(crate) const MAX_TEXT: usize = 763;
 
 /// A well-formed STUN message, a view over the datagram that it came in.
 ///
+/// It reads what ICE's checks say. What servers say besides is read by
+/// [`ServerAttributes`](super::ServerAttributes).
+///
 /// The getters tell the first attribute of a type (RFC 8489 §14), and none that MESSAGE-INTEGRITY
 /// does not cover (§9.1). Before [`verify`](Self::verify) has succeeded, anybody may have written it.
 #[derive(Clone, Copy, Debug)]
@@ -27,6 +29,10 @@ pub struct Message<'a> {
     id: TransactionId,
     /// Where MESSAGE-INTEGRITY starts, and its HMAC.
     integrity: Option<(u16, &'a [u8; HMAC_SIZE])>,
+    /// The same of MESSAGE-INTEGRITY-SHA256, if it covers all that counts.
+    integrity_sha256: Option<(u16, &'a [u8])>,
+    /// Where the attributes end that count.
+    counted: usize,
     has_fingerprint: bool,
     use_candidate: bool,
     username: Option<&'a str>,
@@ -75,7 +81,9 @@ impl<'a> Message<'a> {
                     // The length field has 16 bits, but the header is not in it.
                     let start = u16::try_from(start).map_err(|_| WireError::LengthMismatch)?;
                     message.integrity = Some((start, hmac));
-                    ignoring = true;
+                    // One in front of it does not cover what stands between, which counts.
+                    message.integrity_sha256 = None;
+                    message.stop_counting(&mut ignoring, start);
                 }
                 AttributeType::MESSAGE_INTEGRITY_SHA256 if !seen_sha256 => {
                     // RFC 8489 §14.6: cut off at 16 bytes or more, by whole words.
@@ -83,9 +91,13 @@ impl<'a> Message<'a> {
                         return Err(WireError::Malformed(kind));
                     }
                     seen_sha256 = true;
-                    // RFC 8489 §9.1: it is the last that counts, unless MESSAGE-INTEGRITY follows. Asked
+                    let start = u16::try_from(start).map_err(|_| WireError::LengthMismatch)?;
+                    message.integrity_sha256 = Some((start, value));
+                    // RFC 8489 §9: it is the last that counts, unless MESSAGE-INTEGRITY follows. Asked
                     // once, so that the whole stays linear.
-                    ignoring |= Attributes(rest).all(|(kind, _)| kind != AttributeType::MESSAGE_INTEGRITY);
+                    if Attributes(rest).all(|(kind, _)| kind != AttributeType::MESSAGE_INTEGRITY) {
+                        message.stop_counting(&mut ignoring, start);
+                    }
                 }
                 _ if ignoring => {}
                 _ => message.take(kind, value)?,
@@ -115,6 +127,8 @@ impl<'a> Message<'a> {
             method: method_of(message_type),
             id: TransactionId(*id),
             integrity: None,
+            integrity_sha256: None,
+            counted: bytes.len(),
             has_fingerprint: false,
             use_candidate: false,
             username: None,
@@ -130,6 +144,14 @@ impl<'a> Message<'a> {
             unknown_required: UnknownAttributes::default(),
         };
         Ok((message, rest))
+    }
+
+    /// What follows the seal that starts here is ignored.
+    fn stop_counting(&mut self, ignoring: &mut bool, start: u16) {
+        if !*ignoring {
+            *ignoring = true;
+            self.counted = usize::from(start);
+        }
     }
 
     /// One attribute that counts. A second of its type falls through to the end (RFC 8489 §14).
@@ -163,7 +185,7 @@ impl<'a> Message<'a> {
             AttributeType::UNKNOWN_ATTRIBUTES if self.unknown_listed.is_none() => {
                 self.unknown_listed = Some(value);
             }
-            _ if !kind.is_acceptable(self.class) => self.unknown_required.note(kind),
+            _ if !kind.is_acceptable(self.class, Usage::Check) => self.unknown_required.note(kind),
             _ => {}
         }
         Ok(())
@@ -183,16 +205,22 @@ impl<'a> Message<'a> {
         }
     }
 
-    /// Checks MESSAGE-INTEGRITY over the bytes as they came (RFC 8489 §9.1.3, §14.5).
+    /// Checks MESSAGE-INTEGRITY, or MESSAGE-INTEGRITY-SHA256 if the key is for that one, over the bytes as they came
+    /// (RFC 8489 §9.1.3, §14.5, §14.6).
     ///
     /// # Errors
-    /// There is none, or its writer did not have `key`.
+    /// There is none, or its writer did not have `key`, or did not write the whole of it.
     pub fn verify(&self, key: &IntegrityKey) -> Result<(), IntegrityError> {
-        let (start, hmac) = self.integrity.ok_or(IntegrityError::Missing)?;
+        let seal = match key.attribute() {
+            AttributeType::MESSAGE_INTEGRITY => self.integrity.map(|(start, hmac)| (start, &hmac[..])),
+            _ => self.integrity_sha256,
+        };
+        let (start, hmac) = seal.ok_or(IntegrityError::Missing)?;
+        if hmac.len() != key.size() {
+            return Err(IntegrityError::Truncated);
+        }
         let covered = self.bytes.get(..usize::from(start)).unwrap_or_default();
-        // The length ends with this attribute, 4 + 20 bytes on. It cannot wrap: the datagram has them.
-        let length = start.wrapping_add((4 + HMAC_SIZE - HEADER_SIZE) as u16);
-        if key.matches(covered, length, hmac) { Ok(()) } else { Err(IntegrityError::Mismatch) }
+        if key.matches(covered, hmac) { Ok(()) } else { Err(IntegrityError::Mismatch) }
     }
 
     /// The whole message as it came.
@@ -218,6 +246,11 @@ impl<'a> Message<'a> {
     /// Whether there is a MESSAGE-INTEGRITY, right or wrong (RFC 8489 §14.5).
     pub const fn has_integrity(&self) -> bool {
         self.integrity.is_some()
+    }
+
+    /// Whether there is a MESSAGE-INTEGRITY-SHA256, right or wrong, that covers all that counts (RFC 8489 §14.6).
+    pub const fn has_integrity_sha256(&self) -> bool {
+        self.integrity_sha256.is_some()
     }
 
     /// Whether there is a FINGERPRINT; it is right, or the message would not have been parsed
@@ -291,8 +324,16 @@ impl<'a> Message<'a> {
 
     /// What has to be understood and is not: a request gets a 420 that lists it, a response or an
     /// indication is dropped (RFC 8489 §6.3.1 to §6.3.4).
+    ///
+    /// This is for what peers send. Of what servers send more is understood:
+    /// [`ServerAttributes::unknown_required`](super::ServerAttributes::unknown_required).
     pub const fn unknown_required(&self) -> UnknownAttributes {
         self.unknown_required
+    }
+
+    /// The attributes that count: those in front of the seal. FINGERPRINT is among them if there is no other seal.
+    pub(crate) fn counted_attributes(&self) -> Attributes<'a> {
+        Attributes(self.bytes.get(HEADER_SIZE..self.counted).unwrap_or_default())
     }
 
     /// Every attribute, with those that do not count.
@@ -301,7 +342,8 @@ impl<'a> Message<'a> {
     }
 }
 
-fn fixed<const SIZE: usize>(kind: AttributeType, value: &[u8]) -> Result<[u8; SIZE], WireError> {
+/// A value that has this size.
+pub(crate) fn fixed<const SIZE: usize>(kind: AttributeType, value: &[u8]) -> Result<[u8; SIZE], WireError> {
     value.try_into().map_err(|_| WireError::Malformed(kind))
 }
 

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 
 use super::{
     AttributeType, Class, ErrorCode, HEADER_SIZE, IntegrityKey, MAX_UNKNOWN_REPORTED, Message, MessageWriter,
-    Method, RoleClaim, TransactionId,
+    Method, RoleClaim, ServerAttributes, TransactionId,
 };
 
 const ID: TransactionId = TransactionId(*b"\x01\x02\x03\x04\x05\x06\x07\x08\x09\x0A\x0B\x0C");
@@ -126,6 +126,13 @@ fn exercise(bytes: &[u8]) {
     assert!(message.unknown_required().as_slice().len() <= MAX_UNKNOWN_REPORTED);
     assert!(message.unknown_attributes().count() <= bytes.len() / 2);
     let _ = (message.software(), message.username_halves(), alloc::format!("{message:?}"));
+    let _ = message.verify(&IntegrityKey::from_bytes_sha256(b"key"));
+    let Ok(server) = ServerAttributes::read(&message) else { return };
+    let addresses = server.xor_peer_addresses().chain(server.xor_relayed_addresses());
+    assert!(addresses.chain(server.alternate_servers()).count() <= bytes.len() / 12);
+    let known = message.unknown_required();
+    assert!(server.unknown_required().as_slice().len() <= known.as_slice().len());
+    let _ = (server.password_algorithms().map(|list| list.iter().count()), alloc::format!("{server:?}"));
 }
 
 /// Any bytes, often fewer than a header has.
@@ -138,7 +145,9 @@ fn attributes() -> impl Strategy<Value = Vec<u8>> {
     let kinds = prop_oneof![
         4 => prop::sample::select(vec![
             0x0001, 0x0006, 0x0008, 0x0009, 0x000A, 0x0014, 0x0015, 0x001C, 0x0020, 0x0024, 0x0025, 0x8022,
-            0x8029, 0x802A, 0xC001, 0x8028,
+            0x8029, 0x802A, 0xC001, 0x8028, 0x0003, 0x000C, 0x000D, 0x0012, 0x0013, 0x0016, 0x0017, 0x0018,
+            0x0019, 0x001A, 0x001D, 0x001E, 0x0022, 0x8000, 0x8001, 0x8002, 0x8003, 0x8004, 0x8023, 0x802B,
+            0x802C,
         ]),
         1 => any::<u16>(),
     ];

@@ -1,9 +1,8 @@
-//! The vectors of RFC 5769, read and written, byte for byte.
-
-use md5::{Digest, Md5};
+//! The vectors of RFC 5769 and of RFC 8489 Appendix B, read and written, byte for byte.
 
 use super::{
-    Class, IntegrityError, IntegrityKey, Message, MessageWriter, Method, RoleClaim, TransactionId, WireError,
+    Class, IntegrityError, IntegrityKey, Message, MessageWriter, Method, PasswordAlgorithm, RoleClaim,
+    SecurityFeatures, ServerAttributes, TransactionId, WireError, userhash,
 };
 
 const PASSWORD: &str = "VOkJxbRl1RmTxUk/WvJxBt";
@@ -108,8 +107,8 @@ fn sections_2_2_and_2_3_are_read_and_written() {
 #[test]
 fn section_2_4_is_read_and_written() {
     let (username, nonce, realm) = ("マトリックス", b"f//499k954d6OL34oL9FSTvy64sA", "example.org");
-    // RFC 8489 §9.2.2, with the password as SASLprep leaves it.
-    let key = IntegrityKey::from_bytes(&Md5::digest("マトリックス:example.org:TheMatrIX"));
+    // The password as SASLprep leaves it.
+    let key = IntegrityKey::long_term(username, realm, "TheMatrIX");
     let message = Message::parse(LONG_TERM).unwrap();
     assert_eq!(message.username(), Some(username));
     assert_eq!(message.nonce(), Some(&nonce[..]));
@@ -126,6 +125,66 @@ fn section_2_4_is_read_and_written() {
         .finish_with_integrity(&key)
         .unwrap();
     assert_eq!(&buffer[..length], LONG_TERM);
+}
+
+/// RFC 8489 Appendix B.1 up to REALM, as it is printed: the length is that of the message and its header.
+const USERHASH: &[u8] = b"\x00\x01\x00\x9c\x21\x12\xa4\x42\
+    \x78\xad\x34\x33\xc6\xad\x72\xc0\x29\xda\x41\x2e\
+    \x00\x1e\x00\x20\x4a\x3c\xf3\x8f\xef\x69\x92\xbd\xa9\x52\xc6\x78\x04\x17\xda\x0f\
+    \x24\x81\x94\x15\x56\x9e\x60\xb2\x05\xc4\x6e\x41\x40\x7f\x17\x04\
+    \x00\x15\x00\x29\x6f\x62\x4d\x61\x74\x4a\x6f\x73\x32\x41\x41\x41\x43\x66\x2f\x2f\
+    \x34\x39\x39\x6b\x39\x35\x34\x64\x36\x4f\x4c\x33\x34\x6f\x4c\x39\x46\x53\x54\x76\
+    \x79\x36\x34\x73\x41\x00\x00\x00\
+    \x00\x14\x00\x0b\x65\x78\x61\x6d\x70\x6c\x65\x2e\x6f\x72\x67\x00";
+
+/// What erratum 6268 puts behind that, with a length of 0x90: the PASSWORD-ALGORITHM that was left out, and the seal.
+const USERHASH_END: &[u8] = b"\x00\x1d\x00\x04\x00\x02\x00\x00\
+    \x00\x1c\x00\x20\xb5\xc7\xbf\x00\x5b\x6c\x52\xa2\x1c\x51\xc5\xe8\x92\xf8\x19\x24\
+    \x13\x62\x96\xcb\x92\x7c\x43\x14\x93\x09\x27\x8c\xc6\x51\x8e\x65";
+
+/// The seal as Appendix B.1 prints it, over the length that it prints.
+const PRINTED_SEAL: &[u8] = b"\xe4\x68\x6c\x8f\x0e\xde\xb5\x90\x13\xe0\x70\x90\x01\x0a\x93\xef\
+    \xcc\xbc\xcc\x54\x4c\x0a\x45\xd9\xf8\x30\xaa\x6d\x6f\x73\x5a\x01";
+
+#[test]
+fn appendix_b_of_rfc_8489_is_read_and_written() {
+    let (username, realm) = ("マトリックス", "example.org");
+    let nonce = b"obMatJos2AAACf//499k954d6OL34oL9FSTvy64sA";
+    let key = IntegrityKey::long_term_sha256(PasswordAlgorithm::Sha256, username, realm, "TheMatrIX");
+
+    let mut expected = [USERHASH, USERHASH_END].concat();
+    expected[3] = 0x90;
+    let message = Message::parse(&expected).unwrap();
+    assert_eq!((message.nonce(), message.realm()), (Some(&nonce[..]), Some(realm)));
+    let read = ServerAttributes::read(&message).unwrap();
+    assert_eq!(read.userhash(), Some(&userhash(username, realm)));
+    assert_eq!(read.password_algorithm().unwrap().first_known(), Some(PasswordAlgorithm::Sha256));
+    assert!(SecurityFeatures::of_nonce(nonce).unwrap().username_anonymity());
+    assert_eq!(message.verify(&key), Ok(()));
+
+    let mut buffer = [0xFF; 256];
+    let length = MessageWriter::new(&mut buffer, Class::Request, Method::BINDING, message.transaction_id())
+        .userhash(&userhash(username, realm))
+        .nonce(nonce)
+        .realm(realm)
+        .password_algorithm(PasswordAlgorithm::Sha256)
+        .finish_with_integrity(&key)
+        .unwrap();
+    assert_eq!(buffer[..length], expected);
+}
+
+/// The seal as printed is right for the message as printed, but for a length that is 20 too high: we seal with the right
+/// one, so the key is what can be compared.
+#[test]
+fn appendix_b_of_rfc_8489_as_printed_has_our_key() {
+    use hmac::{Hmac, KeyInit, Mac};
+    use sha2::{Digest, Sha256};
+
+    let key = Sha256::digest("マトリックス:example.org:TheMatrIX");
+    let mut hmac = Hmac::<Sha256>::new_from_slice(&key).unwrap();
+    hmac.update(USERHASH);
+    assert_eq!(hmac.finalize().into_bytes()[..], *PRINTED_SEAL);
+    assert_eq!(Message::parse(USERHASH).unwrap_err(), WireError::LengthMismatch);
 }
 
 #[test]

@@ -2,11 +2,12 @@
 
 use core::net::SocketAddr;
 
-use super::attribute::{AttributeType, RoleClaim, write_xor_address};
+use super::address::{AddressValue, write_xor_address};
+use super::attribute::{AttributeType, RoleClaim};
 use super::error::BufferTooSmall;
 use super::error_code::ErrorCode;
 use super::header::{Class, HEADER_SIZE, MAGIC_COOKIE, Method, TransactionId, message_type};
-use super::integrity::{HMAC_SIZE, IntegrityKey, fingerprint};
+use super::integrity::{IntegrityKey, fingerprint};
 
 /// The largest multiple of 4 that the length field can tell, behind the header (RFC 8489 §5).
 const MAX_SIZE: usize = HEADER_SIZE + 0xFFFC;
@@ -18,6 +19,8 @@ const ATTRIBUTE_HEADER: usize = 4;
 ///
 /// A buffer that is too small is found out by the `finish` that ends the chain. The caller keeps
 /// USERNAME, SOFTWARE and the like within 508 bytes (RFC 8489 §14.3, §14.14).
+///
+/// It seals with MESSAGE-INTEGRITY, or with MESSAGE-INTEGRITY-SHA256 if the key is for that one.
 #[derive(Debug)]
 #[must_use = "nothing is complete before one of the finishing calls"]
 pub struct MessageWriter<'b> {
@@ -72,8 +75,7 @@ impl<'b> MessageWriter<'b> {
 
     /// XOR-MAPPED-ADDRESS (RFC 8489 §14.2).
     pub fn xor_mapped_address(self, address: SocketAddr) -> Self {
-        let (value, size) = write_xor_address(address, self.id);
-        self.attribute(AttributeType::XOR_MAPPED_ADDRESS, value.get(..size).unwrap_or_default())
+        self.xor_address(AttributeType::XOR_MAPPED_ADDRESS, address)
     }
 
     /// ERROR-CODE (RFC 8489 §14.8).
@@ -135,7 +137,7 @@ impl<'b> MessageWriter<'b> {
         self.attribute(AttributeType::FINGERPRINT, &crc.to_be_bytes()).finish()
     }
 
-    /// Ends the message with MESSAGE-INTEGRITY (RFC 8489 §14.5). Returns its size in bytes.
+    /// Ends the message with the key's seal (RFC 8489 §14.5, §14.6). Returns its size in bytes.
     ///
     /// # Errors
     /// The message did not fit.
@@ -143,7 +145,7 @@ impl<'b> MessageWriter<'b> {
         self.seal(key).finish()
     }
 
-    /// Ends the message with MESSAGE-INTEGRITY and FINGERPRINT, as every check of ICE does
+    /// Ends the message with the key's seal and FINGERPRINT, as every check of ICE does
     /// (RFC 8445 §7.2.2, §7.1). Returns its size in bytes.
     ///
     /// # Errors
@@ -159,12 +161,22 @@ impl<'b> MessageWriter<'b> {
     }
 
     fn seal(self, key: &IntegrityKey) -> Self {
-        let length = self.length_field(ATTRIBUTE_HEADER + HMAC_SIZE);
-        let hmac = key.hmac(self.written(), length);
-        self.attribute(AttributeType::MESSAGE_INTEGRITY, &hmac)
+        let seal = key.seal(self.written());
+        self.attribute(key.attribute(), seal.as_bytes())
     }
 
-    fn parts<const N: usize>(mut self, kind: AttributeType, parts: [&[u8]; N]) -> Self {
+    /// An attribute that holds a masked address (RFC 8489 §14.2).
+    pub(super) fn xor_address(self, kind: AttributeType, address: SocketAddr) -> Self {
+        let value = write_xor_address(address, self.id);
+        self.address(kind, value)
+    }
+
+    pub(super) fn address(self, kind: AttributeType, (value, size): AddressValue) -> Self {
+        self.attribute(kind, value.get(..size).unwrap_or_default())
+    }
+
+    /// An attribute whose value comes in pieces.
+    pub(super) fn parts<const N: usize>(mut self, kind: AttributeType, parts: [&[u8]; N]) -> Self {
         self.begin(kind, parts.iter().map(|part| part.len()).sum());
         for part in parts {
             self.put(part);
