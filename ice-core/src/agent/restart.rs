@@ -115,6 +115,9 @@ impl Agent {
         answers: Option<&str>,
     ) -> Result<(), RemoteError> {
         self.advance(now);
+        if self.life != Life::Running {
+            return Err(RemoteError::Ended);
+        }
         if self.is_known(&credentials) || self.generations.iter().any(|g| g.local == credentials) {
             // Said again, or too late.
             return self.set_remote_credentials(now, credentials);

@@ -359,3 +359,13 @@ fn numbers_of_generations_begin_anew_and_are_not_given_twice() {
         assert_eq!(numbers.len(), count);
     }
 }
+
+#[test]
+fn credentials_after_the_end_of_the_agent_are_refused_as_such_whoever_was_heard() {
+    let mut stage = Stage::without_credentials(role(Role::Controlled));
+    let request = stage.request(RoleClaim::Controlling(1), false);
+    assert_eq!(stage.receive(PEER, &request), Outcome::Consumed);
+    stage.agent.close(stage.now);
+    let others = Credentials::new("other", "the-password-of-another").unwrap();
+    assert_eq!(stage.agent.accept_credentials(stage.now, others, None), Err(RemoteError::Ended));
+}
