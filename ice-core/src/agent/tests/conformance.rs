@@ -392,3 +392,37 @@ fn a_binding_indication_is_taken_without_an_answer() {
     assert!(stage.sent.is_empty());
     assert_eq!(stage.agent.state_fingerprint(), before);
 }
+
+/// RFC 8839 §4.4.1.1.1 and §4.4.2.1: whatever has happened in between, and in the next generation.
+#[test]
+fn what_our_descriptions_say_of_ourselves_never_changes() {
+    let lite = AgentConfig { lite: true, ..role(Role::Controlled) };
+    let quick = AgentConfig {
+        ta: Duration::from_millis(10),
+        nomination: crate::check::Nomination::Renominate,
+        ..role(Role::Controlling)
+    };
+    for config in [role(Role::Controlling), role(Role::Controlled), lite, quick] {
+        let mut stage = Stage::without_credentials(config);
+        let of = |stage: &Stage| {
+            let ours = stage.agent.local_description();
+            (ours.options.to_string(), ours.pacing, ours.lite)
+        };
+        let first = of(&stage);
+        let peer = "a=ice-ufrag:peer\r\na=ice-pwd:the-password-of-the-peer\r\na=ice-options:ice2\r\na=ice-pacing:200\r\n";
+        stage.agent.set_remote_description(stage.now, &peer.parse().unwrap()).unwrap();
+        stage.add_candidate(PEER, 2_000);
+        assert_eq!(of(&stage), first);
+        for claim in [CONTROLLING, CONTROLLED] {
+            let request = stage.request(claim, matches!(claim, CONTROLLING));
+            stage.receive(PEER, &request);
+            stage.wait(Duration::from_millis(500));
+            stage.answer_all(PEER);
+            assert_eq!(of(&stage), first);
+        }
+        stage.agent.prepare_restart(stage.now).unwrap();
+        assert_eq!(of(&stage), first);
+        stage.agent.apply_restart(stage.now).unwrap();
+        assert_eq!(of(&stage), first);
+    }
+}

@@ -360,6 +360,37 @@ fn numbers_of_generations_begin_anew_and_are_not_given_twice() {
     }
 }
 
+/// RFC 8445 §6.1.1: a peer may want the roles determined anew, for whatever reason. Here its program was started again and now wants
+/// the role that we have. The tie-breakers decide, on both sides alike.
+#[test]
+fn a_peer_that_comes_back_with_our_role_is_met() {
+    for (wanted, ours, theirs) in [
+        (Role::Controlling, 1, 2),
+        (Role::Controlling, 2, 1),
+        (Role::Controlled, 1, 2),
+        (Role::Controlled, 2, 1),
+    ] {
+        let with = |role, tie| AgentConfig { role, tie_breaker: Some(tie), ..Default::default() };
+        let mut bench = Bench::new([with(wanted, ours), with(wanted.opposite(), 0)]);
+        bench.signal();
+        bench.run(Instant::from_millis(1_000));
+        assert_eq!(bench.agents.each_ref().map(Agent::role), [wanted, wanted.opposite()]);
+
+        let now = bench.now;
+        bench.agents[1] = Agent::new(with(wanted, theirs), [9; 32]).unwrap();
+        bench.agents[1].socket_up(now, Socket::udp(crate::base::SocketId(0), address(1))).unwrap();
+        let fresh = bench.agents[1].local_credentials().clone();
+        bench.agents[0].accept_credentials(now, fresh, None).unwrap();
+        bench.signal();
+        bench.run(Instant::from_millis(3_000));
+        let larger_controls = if ours > theirs { Role::Controlling } else { Role::Controlled };
+        let roles = [larger_controls, larger_controls.opposite()];
+        assert_eq!(bench.agents.each_ref().map(Agent::role), roles, "{wanted} {ours} {theirs}");
+        let selected = bench.agents.each_ref().map(|a| a.selected_path(ComponentId::FIRST));
+        assert_eq!(selected.map(|p| p.map(|p| p.pair.generation())), [Some(1), Some(0)], "{:#?}", bench.log);
+    }
+}
+
 #[test]
 fn credentials_after_the_end_of_the_agent_are_refused_as_such_whoever_was_heard() {
     let mut stage = Stage::without_credentials(role(Role::Controlled));

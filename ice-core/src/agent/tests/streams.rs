@@ -1,6 +1,7 @@
 //! Several data streams and components: which pairs are frozen, whose turn it is, what one of them takes with it when it
 //! goes.
 
+use super::puppet::{PEER, Stage};
 use super::*;
 use crate::base::SocketId;
 use crate::trace::PairPhase;
@@ -196,4 +197,28 @@ fn a_staged_restart_does_not_bring_a_removed_component_back() {
         assert!(!matches!(event, Event::LocalCandidate { stream: 1, .. }), "{event:?}");
     }
     assert!(alone.agent.generations.current.candidates.locals().iter().all(|l| l.component.stream == 0));
+}
+
+/// RFC 8445 §12.1: what is of no use without its other half is not sent for ever.
+#[test]
+fn without_a_path_for_each_component_data_is_refused_for_all_in_the_end() {
+    let config =
+        AgentConfig { streams: vec![2], deadline: Some(Duration::from_secs(3)), ..role(Role::Controlling) };
+    let mut stage = Stage::new(config);
+    let second = Socket::udp(SocketId(1), "10.0.0.1:5001".parse().unwrap()).component(component(0, 2));
+    stage.agent.socket_up(stage.now, second).unwrap();
+    stage.add_candidate(PEER, 2_000);
+    let send = |stage: &mut Stage| {
+        let mut scratch = [0; MAX_TRANSMIT];
+        [1, 2]
+            .map(|of| stage.agent.send(stage.now, component(0, of), b"data", &mut scratch).map(|_| ()).err())
+    };
+    for _ in 0..29 {
+        stage.wait(Duration::from_millis(100));
+        stage.answer_all(PEER);
+    }
+    assert_eq!(send(&mut stage), [None, Some(SendError::NoPath)]);
+    stage.wait(Duration::from_millis(100));
+    assert!(matches!(stage.events.last(), Some(Event::Failed(_))));
+    assert_eq!(send(&mut stage), [Some(SendError::Ended); 2]);
 }
