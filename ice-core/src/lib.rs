@@ -114,10 +114,10 @@ pub mod wire;
 
 pub use agent::{
     Agent, AgentConfig, CandidateId, CandidatePairStats, CandidateStats, Cause, ComponentError, ConfigError,
-    Datagram, Event, IceTransportState, MAX_COMPONENTS, MAX_OLD_GENERATIONS, MAX_PENDING_ANSWERS,
-    MAX_QUERIES, MAX_TRANSMIT, MappingKnowledge, NotSent, Output, PairReport, Path, Query, QueryId, Received,
-    RemoteError, Report, ResolveError, RestartError, SendError, Stats, Taken, Transmit, TransportStats,
-    Unresolved, Untaken,
+    Datagram, Event, IceTransportState, MAX_COMPONENTS, MAX_EARLY_ENDS, MAX_OLD_GENERATIONS,
+    MAX_PENDING_ANSWERS, MAX_QUERIES, MAX_TRANSMIT, MappingKnowledge, NotSent, Output, PairReport, Path,
+    Query, QueryId, Received, RemoteError, Report, ResolveError, RestartError, SendError, Stats, Taken,
+    Transmit, TransportStats, Unresolved, Untaken,
 };
 pub use base::{ComponentId, Instant, InterfaceId, PairId, SocketId, Tuple};
 pub use candidate::{AddressPrefix, Candidate, CandidateFilter, CandidateType, CandidateTypes, PrefixError};

@@ -40,6 +40,8 @@ struct Peer {
     sockets: Vec<SocketAddr>,
     dead: usize,
     signalled: u64,
+    /// When the other side has the last of our candidates.
+    all_told: Instant,
     /// How long signalling takes to tell of our credentials, and which it was told of.
     telling: Duration,
     offered: Vec<Credentials>,
@@ -292,7 +294,10 @@ impl Run {
             News::Candidate(candidate) => {
                 peer.agent.add_remote_candidate(now, &candidate).expect("a candidate of the other agent");
             }
-            News::EndOfCandidates => peer.agent.end_of_remote_candidates(now),
+            News::EndOfCandidates(ufrag) => {
+                // Of an old generation is fine.
+                let _ = peer.agent.end_of_remote_candidates_of(now, None, &ufrag);
+            }
         }
     }
 
@@ -333,11 +338,13 @@ impl Run {
                             let number = if of.reversed { 9_u64.saturating_sub(number) } else { number };
                             peer.signalled += 1;
                             let delay = Duration::from_millis(of.candidates_ms + of.trickle_ms * number);
+                            peer.all_told = peer.all_told.max(at + delay);
                             self.signals.push(at + delay, 1 - side, News::Candidate(candidate.clone()));
                         }
-                        Event::GatheringDone => {
-                            let delay = Duration::from_millis(of.end_ms);
-                            self.signals.push(at + delay, 1 - side, News::EndOfCandidates);
+                        Event::GatheringDone => peer.agent.end_of_local_candidates(at),
+                        Event::EndOfCandidates { ufrag } => {
+                            let told = (at + Duration::from_millis(of.end_ms)).max(peer.all_told);
+                            self.signals.push(told, 1 - side, News::EndOfCandidates(ufrag.clone()));
                         }
                         Event::Restarted { credentials, answers } => {
                             self.tell(side, credentials.clone(), answers.clone());
@@ -386,7 +393,18 @@ impl Peer {
         }));
         let (sockets, events) = (Vec::new(), Vec::new());
         let (telling, offered) = (Duration::ZERO, Vec::new());
-        Self { agent, host, sockets, dead: side.dead, signalled: 0, telling, offered, events, trace }
+        Self {
+            agent,
+            host,
+            sockets,
+            dead: side.dead,
+            signalled: 0,
+            all_told: Instant::ZERO,
+            telling,
+            offered,
+            events,
+            trace,
+        }
     }
 
     /// Binds a socket on each address; the first ones are dead. Each IPv4 socket asks where a server sees it.

@@ -69,7 +69,7 @@ pub struct Side {
     pub trickle_ms: u64,
     /// Whether the last candidate comes first.
     pub reversed: bool,
-    /// How long the end of candidates takes: it may well overtake them.
+    /// How long the end of candidates takes. It does not overtake them (RFC 8838 §18).
     pub end_ms: u64,
 }
 

@@ -18,7 +18,8 @@ pub(crate) enum News {
     /// And which of the receiver's they were made for.
     Credentials(Credentials, Option<String>),
     Candidate(Candidate),
-    EndOfCandidates,
+    /// Of the credentials with this username fragment.
+    EndOfCandidates(String),
     /// Nor this: the restart that was offered is in force.
     Apply,
     /// Not for the peer either: a restart, and how long signalling takes to tell of it.

@@ -3,6 +3,7 @@
 use alloc::vec::Vec;
 use core::time::Duration;
 
+use super::trickle::Ends;
 use super::{Agent, Life, RemoteError};
 use crate::base::Instant;
 use crate::candidate::{Address, Candidate, Transport};
@@ -14,7 +15,8 @@ impl Agent {
     /// of each stream (RFC 8839 §4.3). Poll first, so that sockets that have just come up have theirs. A prepared restart is
     /// what an offer is made for, so this describes it as long as it is prepared and not applied.
     ///
-    /// The rest is the application's: `mid`s, and whether these are all candidates that there will be.
+    /// `end-of-candidates` is there after [`end_of_local_candidates`](Self::end_of_local_candidates): called before the first description, that is
+    /// half trickle (RFC 8838 §16). `mid`s are the application's.
     ///
     /// A lite agent that controls another one, and has chosen, describes the choice alone: the pair's candidate and, as
     /// `remote-candidates`, the peer's (RFC 8445 §8.2, RFC 8839 §4.4.1.3).
@@ -46,7 +48,7 @@ impl Agent {
             options: self.local_options(),
             lite,
             pacing: (!lite).then(|| checks.wished_ta_millis()),
-            end_of_candidates: false,
+            end_of_candidates: generation.ended,
             streams,
         }
     }
@@ -94,9 +96,9 @@ impl Agent {
                 }
             }
             self.follow_remote_candidates(now, stream, of);
-        }
-        if of_ice().all(|(_, stream)| description.has_ended(stream)) {
-            self.end_of_remote_candidates(now);
+            if description.has_ended(of) {
+                self.on_end(Some(stream));
+            }
         }
         Ok(Taken { restarted, untaken })
     }
@@ -226,6 +228,7 @@ pub(super) struct Told {
     lite: Option<bool>,
     pacing: Option<Option<Duration>>,
     options: Option<IceOptions>,
+    pub(super) ends: Ends,
 }
 
 impl Told {

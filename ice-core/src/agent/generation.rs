@@ -26,6 +26,8 @@ pub(super) struct Generation {
     /// The peer's username fragment in its checks for this generation.
     pub(super) heard: Option<String>,
     pub(super) told: Told,
+    /// The peer is told that no more candidates of ours come (RFC 8838 §13).
+    pub(super) ended: bool,
     pub(super) candidates: Candidates,
     pub(super) checks: Checks,
     /// The username fragment of the peer's that it was made for; `None` if it began with us.
@@ -41,6 +43,7 @@ impl Generation {
             remote: None,
             heard: None,
             told: Told::default(),
+            ended: false,
             candidates: Candidates::default(),
             checks: Checks::new(config, components),
             answers: None,
@@ -62,6 +65,7 @@ impl Generation {
             remote: None,
             heard: None,
             told: Told::default(),
+            ended: false,
             candidates: self.candidates.successor(),
             checks: self.checks.successor(PairId::first_of(number), components),
             answers: None,
@@ -175,6 +179,11 @@ impl Generations {
     /// The one that a pair belongs to.
     pub(super) fn of(&self, pair: PairId) -> Option<&Generation> {
         self.get(pair.generation())
+    }
+
+    /// Whether the peer had this username fragment in an old generation.
+    pub(super) fn was_of_old(&self, ufrag: &str) -> bool {
+        self.old.iter().any(|g| g.remote.as_ref().is_some_and(|r| r.credentials.ufrag() == ufrag))
     }
 
     pub(super) fn is_old(&self, number: u16) -> bool {

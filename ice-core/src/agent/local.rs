@@ -13,7 +13,7 @@ impl Agent {
     /// The application knows that `server` sees `socket` as `address`: a server-reflexive candidate
     /// (RFC 8445 §5.1.1.2). One that is redundant (§5.1.3), or that
     /// [`local_filter`](super::AgentConfig::local_filter) does not let through, is ignored. It may come at any time,
-    /// before and after other candidates have been signalled.
+    /// before and after other candidates have been signalled; after their end it is not told before the next restart.
     ///
     /// # Errors
     /// If the socket is not up, or the address cannot be its candidate.
@@ -79,16 +79,20 @@ impl Agent {
         let (Some(local), Some(staged)) = (current.candidates.local(id), staged) else { return };
         let copy = match staged.candidates.copy_local(local) {
             AddedLocal::New(copy) => copy,
-            AddedLocal::Redundant(copy) if local.is_signalled() && staged.candidates.reveal(copy) => copy,
+            AddedLocal::Redundant(copy) if !local.is_hidden() && staged.candidates.reveal(copy) => copy,
             AddedLocal::Redundant(_) | AddedLocal::Full => return,
         };
         let number = staged.number;
         self.announce(number, copy);
     }
 
-    /// Tells of a candidate as one of this generation (RFC 8840 §4.1: `ufrag`), unless it is hidden.
+    /// Tells of a candidate as one of this generation (RFC 8840 §4.1: `ufrag`), unless it is hidden. If the end of this generation's has
+    /// been told, it waits for the next one (RFC 8838 §13).
     pub(super) fn announce(&mut self, generation: u16, id: LocalId) {
-        let Some(generation) = self.generations.get(generation) else { return };
+        let Some(generation) = self.generations.get_mut(generation) else { return };
+        if generation.ended {
+            generation.candidates.withhold(id);
+        }
         let Some(local) = generation.candidates.local(id).filter(|l| l.is_signalled()) else { return };
         self.tracer.emit(
             self.now,

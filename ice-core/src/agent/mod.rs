@@ -27,6 +27,7 @@ mod stats_json;
 mod streams;
 #[cfg(test)]
 mod tests;
+mod trickle;
 mod watch;
 
 use alloc::boxed::Box;
@@ -47,6 +48,7 @@ use diagnosis::Evidence;
 use generation::{Generation, Generations, draw_credentials};
 use preference::Inclination;
 use resolve::Names;
+use trickle::EarlyEnd;
 use watch::Watch;
 
 pub use answer::MAX_PENDING_ANSWERS;
@@ -62,6 +64,7 @@ pub use stats::{
     CandidateId, CandidatePairStats, CandidateStats, IceTransportState, NotSent, Stats, TransportStats,
 };
 pub use streams::ComponentError;
+pub use trickle::MAX_EARLY_ENDS;
 
 /// An ICE agent for one peer.
 ///
@@ -93,6 +96,8 @@ pub struct Agent {
     /// Candidates that say which credentials they belong to, and came before these. At most
     /// `MAX_REMOTE_CANDIDATES`.
     early: Vec<(u16, Candidate)>,
+    /// At most [`MAX_EARLY_ENDS`], the oldest first.
+    early_ends: VecDeque<EarlyEnd>,
     names: Names,
     remote_filter: CandidateFilter,
 }
@@ -167,6 +172,7 @@ impl Agent {
             next_inclination: None,
             last_loss: None,
             early: Vec::new(),
+            early_ends: VecDeque::new(),
             names: Names::default(),
             remote_filter: config.remote_filter,
             components,
@@ -321,7 +327,7 @@ impl Agent {
             sockets: self.gatherer.sockets(),
             has_remote_credentials: self.generations.current.remote.is_some(),
             remote_candidates: self.generations.current.candidates.remotes().len() + self.early.len(),
-            end_of_candidates: self.watch.end_of_candidates(),
+            end_of_candidates: self.has_remote_ended(),
             names: self.names.len(),
             unresolved: self.names.unresolved(self.now),
             filtered_candidates: self.hints.filtered_candidates,

@@ -108,8 +108,15 @@ pub enum Event {
         /// As it was signalled.
         candidate: Candidate,
     },
-    /// The sockets that are up so far have given all their candidates. Comes again after a later `socket_up`.
+    /// The sockets that are up so far have given all their candidates. Comes again after a later `socket_up`. If there will be no
+    /// others, say so by [`Agent::end_of_local_candidates`](super::Agent::end_of_local_candidates).
     GatheringDone,
+    /// Tell the peer that no more candidates come for these credentials of ours (RFC 8838 §13): it comes after
+    /// [`Agent::end_of_local_candidates`](super::Agent::end_of_local_candidates) only.
+    EndOfCandidates {
+        /// Our username fragment: those of other credentials have an end of their own.
+        ufrag: String,
+    },
     /// The component has its first valid pair: data may flow.
     PathUsable(Path),
     /// The two sides have agreed on this pair (RFC 8445 §8.1.2).
@@ -225,6 +232,8 @@ pub enum RemoteError {
     /// The candidate's address is a name that could not be resolved before, or that must not be asked for: one without
     /// a dot, or one under `.local` that has several (browsers make them with one).
     UnresolvedName,
+    /// The candidate is a new one, and the peer has said that there are no more (RFC 8838 §14).
+    AfterEnd,
     /// The application's filter does not let it through.
     Filtered,
     /// Nothing can be sent there: unspecified, multicast, or port 0.
@@ -255,6 +264,7 @@ impl fmt::Display for RemoteError {
             Self::OtherGeneration => "it belongs to a generation that is over",
             Self::UnsupportedTransport => "the candidate's transport is not supported",
             Self::UnresolvedName => "the candidate's address is a name that cannot be resolved",
+            Self::AfterEnd => "the peer has told the end of its candidates before (RFC 8838 section 14)",
             Self::Filtered => "the application's filter does not let the candidate through",
             Self::NotATransportAddress(address) => return write!(f, "nothing can be sent to {address}"),
             Self::NoCredentials => "the description has no credentials",

@@ -1,12 +1,13 @@
 //! What the peer signals: its credentials and candidates, in whatever order they come.
 
+use alloc::string::String;
 use core::net::{Ipv6Addr, SocketAddr};
 
 use super::resolve::Verdict;
 use super::{Agent, Life, Remote, RemoteError};
 use crate::base::{ComponentId, Instant};
 use crate::candidate::{
-    AddedRemote, Address, Candidate, MAX_REMOTE_CANDIDATES, Network, NewRemote, Transport,
+    AddedRemote, Address, Candidate, MAX_REMOTE_CANDIDATES, Network, NewRemote, Origin, Transport,
     is_transport_address,
 };
 use crate::description::Credentials;
@@ -45,12 +46,10 @@ impl Agent {
     /// The peer of the current generation is known.
     fn take_credentials(&mut self, credentials: Credentials) {
         let key = IntegrityKey::short_term(credentials.password());
+        let ufrag = String::from(credentials.ufrag());
         self.generations.current.remote = Some(Remote { credentials, key });
         self.watch.on_remote_credentials(self.now);
-        for (stream, candidate) in core::mem::take(&mut self.early) {
-            // Those of credentials that are still to come wait on. Nobody is there to be told of what is wrong with one.
-            let _ = self.add_stream_candidate(self.now, stream, &candidate);
-        }
+        self.take_early(&ufrag);
     }
 
     /// A candidate that the peer has signalled, in any order, before or after its credentials (RFC 8838 §11).
@@ -58,7 +57,8 @@ impl Agent {
     /// [`Output::Resolve`](super::Output::Resolve).
     ///
     /// # Errors
-    /// Why the candidate is not of use. Most are no fault of the caller: a peer may well signal TCP candidates.
+    /// Why the candidate is not of use. Most are no fault of the caller: a peer may well signal TCP candidates. One that is new, and
+    /// comes after the peer's [`end_of_remote_candidates`](Self::end_of_remote_candidates), is [`RemoteError::AfterEnd`].
     pub fn add_remote_candidate(&mut self, now: Instant, candidate: &Candidate) -> Result<(), RemoteError> {
         self.add_stream_candidate(now, 0, candidate)
     }
@@ -97,17 +97,35 @@ impl Agent {
         {
             return self.keep_for_later(stream, candidate, ufrag);
         }
-        match &candidate.address {
-            Address::Ip(address) => self.take_remote(stream, *address, candidate),
+        self.take_candidate(stream, candidate, self.generations.current.told.ends.has(stream))
+    }
+
+    /// A candidate of the current generation. After the end only those that are known are fine (RFC 8838 §14): a
+    /// description may repeat them (RFC 8840 §4.4).
+    pub(super) fn take_candidate(
+        &mut self,
+        stream: u16,
+        candidate: &Candidate,
+        has_ended: bool,
+    ) -> Result<(), RemoteError> {
+        let address = match &candidate.address {
+            Address::Ip(address) => *address,
             Address::Name { port: 0, .. } => {
                 let nowhere = SocketAddr::new(Ipv6Addr::UNSPECIFIED.into(), 0);
-                Err(RemoteError::NotATransportAddress(nowhere))
+                return Err(RemoteError::NotATransportAddress(nowhere));
             }
-            Address::Name { name, port } => match self.names.add(name, stream, candidate)? {
-                Verdict::Wait => Ok(()),
-                Verdict::Known(ip) => self.take_remote(stream, SocketAddr::new(ip, *port), candidate),
+            Address::Name { name, port } => match self.names.add(name, stream, candidate, has_ended)? {
+                Verdict::Wait => return Ok(()),
+                Verdict::Known(ip) => SocketAddr::new(ip, *port),
             },
+        };
+        let component = ComponentId { stream, component: candidate.component };
+        let candidates = &self.generations.current.candidates;
+        let known = candidates.find_remote(component, address).filter(|r| r.origin == Origin::Signalled);
+        if has_ended && known.is_none() {
+            return Err(RemoteError::AfterEnd);
         }
+        self.take_remote(stream, address, candidate)
     }
 
     /// A candidate of the current generation whose address is known by now.
@@ -149,12 +167,14 @@ impl Agent {
 
     /// A candidate of credentials that are not in use: old ones, or those that are to come.
     fn keep_for_later(&mut self, stream: u16, candidate: &Candidate, ufrag: &str) -> Result<(), RemoteError> {
-        let is_old = |remote: &Remote| remote.credentials.ufrag() == ufrag;
-        if self.generations.old.iter().any(|g| g.remote.as_ref().is_some_and(is_old)) {
+        if self.generations.was_of_old(ufrag) {
             return Err(RemoteError::OtherGeneration);
         }
         if self.early.iter().any(|(of, known)| (*of, known) == (stream, candidate)) {
             return Ok(());
+        }
+        if self.has_ended_early(stream, ufrag) {
+            return Err(RemoteError::AfterEnd);
         }
         if self.early.len() >= MAX_REMOTE_CANDIDATES {
             return Err(RemoteError::TooMany);
@@ -166,12 +186,5 @@ impl Agent {
     fn filtered(&mut self) -> RemoteError {
         self.hints.filtered_candidates = self.hints.filtered_candidates.saturating_add(1);
         RemoteError::Filtered
-    }
-
-    /// The peer will signal no more candidates (RFC 8838 §8.2). It does not shorten the agent's patience, because checks
-    /// may still show candidates that were never signalled (RFC 8863 §5); a report tells whether it came.
-    pub fn end_of_remote_candidates(&mut self, now: Instant) {
-        self.advance(now);
-        self.watch.on_end_of_candidates();
     }
 }

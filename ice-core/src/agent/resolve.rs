@@ -99,11 +99,13 @@ pub(super) enum Verdict {
 }
 
 impl Names {
+    /// After the end of candidates nothing new is waited for.
     pub(super) fn add(
         &mut self,
         name: &str,
         stream: u16,
         candidate: &Candidate,
+        has_ended: bool,
     ) -> Result<Verdict, RemoteError> {
         if is_forbidden(name) {
             return Err(RemoteError::UnresolvedName);
@@ -117,12 +119,16 @@ impl Names {
                 if waiting.iter().any(|(of, known)| *of == stream && known == candidate) {
                     return Ok(Verdict::Wait);
                 }
+                if has_ended {
+                    return Err(RemoteError::AfterEnd);
+                }
                 if !has_room {
                     return Err(RemoteError::TooMany);
                 }
                 waiting.push((stream, candidate.clone()));
                 Ok(Verdict::Wait)
             }
+            None if has_ended => Err(RemoteError::AfterEnd),
             None if !may_ask => Err(RemoteError::TooMany),
             None => {
                 let state = State::New { waiting: alloc::vec![(stream, candidate.clone())] };

@@ -178,8 +178,10 @@ impl Agent {
     fn announce_again(&mut self, number: u16) {
         let Some(generation) = self.generations.get(number) else { return };
         let candidates: &Candidates = &generation.candidates;
-        let told: alloc::vec::Vec<_> = candidates.locals().iter().map(|l| l.id).collect();
-        for id in told {
+        let mut told: alloc::vec::Vec<_> = candidates.locals().iter().map(|l| (l.component, l.id)).collect();
+        // RFC 8838 §17: the lower component first.
+        told.sort_by_key(|(component, _)| *component);
+        for (_, id) in told {
             self.announce(number, id);
         }
         self.events.push_back(Event::GatheringDone);

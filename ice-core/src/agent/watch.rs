@@ -24,7 +24,6 @@ pub(super) struct Watch {
     /// When the last path was lost: patience begins anew then.
     lost: Option<Instant>,
     asked: bool,
-    end_of_candidates: bool,
     next_look: Option<Instant>,
     told: Causes,
 }
@@ -37,7 +36,6 @@ impl Watch {
             ready: None,
             lost: None,
             asked: false,
-            end_of_candidates: false,
             next_look: None,
             told: Causes::new(),
         }
@@ -77,14 +75,6 @@ impl Watch {
 
     pub(super) fn on_selected(&mut self) {
         self.asked = false;
-    }
-
-    pub(super) fn on_end_of_candidates(&mut self) {
-        self.end_of_candidates = true;
-    }
-
-    pub(super) fn end_of_candidates(&self) -> bool {
-        self.end_of_candidates
     }
 
     pub(super) fn age(&self, now: Instant) -> Duration {

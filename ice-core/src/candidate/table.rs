@@ -68,12 +68,29 @@ pub enum Secrecy {
     Told,
     /// A filter keeps its address out of signalling: it is there to be checked from, for the candidates whose base it is.
     Hidden,
+    /// With the next generation: the end of this one's was told before it came (RFC 8838 §13).
+    Later,
+}
+
+impl Secrecy {
+    /// In another generation.
+    const fn of_next(self) -> Self {
+        match self {
+            Self::Told | Self::Later => Self::Told,
+            Self::Hidden => Self::Hidden,
+        }
+    }
 }
 
 impl LocalCandidate {
     /// Whether the peer was told of it: not of what it has shown us itself (RFC 8445 §7.2.5.3.1), nor of what is hidden.
     pub fn is_signalled(&self) -> bool {
         self.kind != CandidateType::PeerReflexive && self.secrecy == Secrecy::Told
+    }
+
+    /// Whether a filter keeps its address out of signalling.
+    pub fn is_hidden(&self) -> bool {
+        self.secrecy == Secrecy::Hidden
     }
 
     /// The candidate as the peer is to hear of it, without extensions.
@@ -250,8 +267,17 @@ impl Candidates {
     /// A hidden candidate may be told from now on; whether it was hidden.
     pub fn reveal(&mut self, id: LocalId) -> bool {
         let Ok(index) = self.locals.binary_search_by_key(&id, |it| it.id) else { return false };
-        let Some(local) = self.locals.get_mut(index) else { return false };
-        core::mem::replace(&mut local.secrecy, Secrecy::Told) == Secrecy::Hidden
+        let Some(local) = self.locals.get_mut(index).filter(|it| it.is_hidden()) else { return false };
+        local.secrecy = Secrecy::Told;
+        true
+    }
+
+    /// A candidate that may be told is told with the next generation only.
+    pub fn withhold(&mut self, id: LocalId) {
+        let may_be_told = |it: &&mut LocalCandidate| it.id == id && it.secrecy == Secrecy::Told;
+        if let Some(local) = self.locals.iter_mut().find(may_be_told) {
+            local.secrecy = Secrecy::Later;
+        }
     }
 
     /// Our candidates, in the order in which they came.
@@ -362,7 +388,7 @@ impl Candidates {
             .filter(gathered)
             .cloned()
             .zip(0..)
-            .map(|(l, n)| LocalCandidate { id: LocalId(n), ..l })
+            .map(|(l, n)| LocalCandidate { id: LocalId(n), secrecy: l.secrecy.of_next(), ..l })
             .collect();
         let next_local = locals.len() as u16;
         Self { locals, remotes: Vec::new(), next_local, next_remote: 0 }
@@ -392,7 +418,7 @@ impl Candidates {
             local_preference,
             foundation,
             related,
-            secrecy,
+            secrecy: secrecy.of_next(),
             network,
         })
     }

@@ -115,8 +115,10 @@ impl Gatherer {
 
     /// Makes the candidates that new sockets are by themselves (RFC 8445 §5.1.1.1): those to be signalled and checked.
     pub(crate) fn gather(&mut self, candidates: &mut Candidates) -> SmallVec<[LocalId; 4]> {
-        let batch = core::mem::take(&mut self.fresh);
+        let mut batch = core::mem::take(&mut self.fresh);
         self.rank(&batch);
+        // RFC 8838 §17: the lower component is told first.
+        batch.sort_by_key(Socket::for_component);
         let mut made = SmallVec::new();
         for socket in batch {
             let preference = match socket.kind() {

@@ -169,6 +169,16 @@ impl Bench {
                 let now = self.now();
                 self.agent.end_of_remote_candidates(now);
             }
+            Step::EndOf(whose) => {
+                let ufrag = self.credentials(whose).ufrag().to_owned();
+                let now = self.now();
+                let ended = self.agent.end_of_remote_candidates_of(now, None, &ufrag);
+                assert!(!self.is_closed || ended == Err(RemoteError::Ended));
+            }
+            Step::EndOfOurs => {
+                let now = self.now();
+                self.agent.end_of_local_candidates(now);
+            }
             Step::Request { socket, remote, claim, priority, use_candidate } => {
                 let bytes = self.request(claim, priority, use_candidate);
                 self.receive(SocketId(socket), remote, bytes);

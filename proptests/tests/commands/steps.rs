@@ -21,6 +21,9 @@ pub(crate) enum Step {
     Credentials(Whose),
     Candidate(String),
     EndOfCandidates,
+    /// For a username fragment that may be anyone's.
+    EndOf(Whose),
+    EndOfOurs,
     /// The peer's check, rightly signed.
     Request {
         socket: u32,
@@ -95,7 +98,7 @@ pub(crate) fn steps() -> impl Strategy<Value = Step> {
         4 => (socket(), ours()).prop_map(|(id, address)| Step::SocketUp { id, address }),
         1 => (socket(), ours()).prop_map(|(id, address)| Step::Reflexive { id, address }),
         3 => whose.clone().prop_map(Step::Credentials),
-        2 => whose.prop_map(Step::Accept),
+        2 => whose.clone().prop_map(Step::Accept),
         2 => (0_u8..4).prop_map(Step::Restart),
         1 => socket().prop_map(Step::SocketDown),
         1 => lines().prop_map(Step::CandidateGone),
@@ -104,6 +107,8 @@ pub(crate) fn steps() -> impl Strategy<Value = Step> {
         1 => Just(Step::RemoveComponent),
         6 => lines().prop_map(Step::Candidate),
         1 => Just(Step::EndOfCandidates),
+        1 => whose.prop_map(Step::EndOf),
+        1 => Just(Step::EndOfOurs),
         6 => (socket(), theirs(), claim, prop::option::weighted(0.95, any::<u32>()), any::<bool>()).prop_map(
             |(socket, remote, claim, priority, use_candidate)| Step::Request {
                 socket, remote, claim, priority, use_candidate,

@@ -161,7 +161,10 @@ impl World {
             Event::Restarted { answers, .. } if !self.uses_offers => {
                 self.signal_credentials(id, answers.clone());
             }
-            Event::GatheringDone if told => self.signal(id, News::EndOfCandidates),
+            // Only of who has said that it will not roam, by `end_of_local_candidates`.
+            Event::EndOfCandidates { ufrag } if told => {
+                self.signal(id, News::EndOfCandidates(ufrag.clone()));
+            }
             _ => {}
         }
         self.peer_mut(id).events.push((now, event));

@@ -29,7 +29,8 @@ pub(super) enum News {
     Candidate(u16, Candidate),
     /// This one is gone.
     Removed(u16, Candidate),
-    EndOfCandidates,
+    /// Of the credentials with this username fragment.
+    EndOfCandidates(String),
 }
 
 /// Why a line of signalling had no effect.
@@ -175,7 +176,7 @@ impl World {
             News::Credentials(..) | News::Session(..) | News::Offer(_) | News::Answer(_) => {
                 peer.story.credentials_delay
             }
-            News::Candidate(..) | News::Removed(..) | News::EndOfCandidates => peer.story.candidates_delay,
+            News::Candidate(..) | News::Removed(..) | News::EndOfCandidates(_) => peer.story.candidates_delay,
         };
         let at = self.now() + delay;
         self.signals.extend(peer.other.map(|to| Signal { at, to, news }));
@@ -214,10 +215,7 @@ impl World {
                 News::Removed(stream, candidate) => {
                     peer.agent.remove_remote_candidate(now, stream, &candidate)
                 }
-                News::EndOfCandidates => {
-                    peer.agent.end_of_remote_candidates(now);
-                    Ok(())
-                }
+                News::EndOfCandidates(ufrag) => peer.agent.end_of_remote_candidates_of(now, None, &ufrag),
             };
             self.peer_mut(to).untaken.extend(taken.err().map(|error| (now, error)));
         }

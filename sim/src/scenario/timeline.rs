@@ -82,6 +82,7 @@ impl fmt::Display for Told<'_> {
             Event::LocalCandidate { candidate, .. } => write!(f, "local {candidate}"),
             Event::CandidateRemoved { candidate, .. } => write!(f, "removed {candidate}"),
             Event::GatheringDone => f.write_str("gathering done"),
+            Event::EndOfCandidates { .. } => f.write_str("end of candidates"),
             Event::PathUsable(path) => write!(f, "usable: {path}"),
             Event::PathSelected(path) => write!(f, "selected: {path}"),
             Event::PathDegraded(path) => write!(f, "degraded: {path}"),

@@ -23,6 +23,7 @@ mod roaming;
 mod stats;
 mod streams;
 mod stubborn;
+mod trickle;
 
 use super::*;
 use crate::candidate::Candidate;
