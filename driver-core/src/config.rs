@@ -49,7 +49,8 @@ pub struct Description {
     pub credentials: Credentials,
     /// Each is displayed as, and parsed from, its line of SDP (RFC 8839 §5.1).
     pub candidates: Vec<Candidate>,
-    /// Whether no more candidates follow (RFC 8838 §8.2).
+    /// Whether no more candidates follow (RFC 8838 §13). Ours says so after
+    /// [`Session::end_of_local_candidates`](crate::Session::end_of_local_candidates) only, since a session may roam.
     pub end_of_candidates: bool,
 }
 

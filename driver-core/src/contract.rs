@@ -103,6 +103,11 @@ pub async fn candidates_may_trickle<R: Runtime>(runtime: &R) {
         Some((&name, RemoteError::UnresolvedName))
     );
     assert_eq!(left.set_remote_description(&from_left), Err(RemoteError::OurOwnCredentials));
+
+    let late = "candidate:1 1 UDP 1 192.0.2.1 9 typ host".parse().unwrap();
+    assert_eq!(left.add_remote_candidate(&late), Err(RemoteError::AfterEnd));
+    right.end_of_local_candidates();
+    assert!(!from_right.end_of_candidates && right.local_description().end_of_candidates);
 }
 
 /// The runtime's resolver finds what the system knows, and says so when it does not.

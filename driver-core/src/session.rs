@@ -75,12 +75,13 @@ impl<R: Runtime> Session<R> {
     /// that is prepared and not applied is described instead of what is in force.
     pub fn local_description(&self) -> Description {
         self.shared().with(|state| {
-            let floe_core::description::SessionDescription { credentials, streams, .. } =
-                state.agent.local_description();
+            let floe_core::description::SessionDescription {
+                credentials, streams, end_of_candidates, ..
+            } = state.agent.local_description();
             Description {
                 credentials: credentials.unwrap_or_else(|| state.agent.local_credentials().clone()),
                 candidates: streams.into_iter().flat_map(|stream| stream.candidates).collect(),
-                end_of_candidates: state.gathered,
+                end_of_candidates,
             }
         })
     }
@@ -139,7 +140,13 @@ impl<R: Runtime> Session<R> {
         self.shared().command(|agent, now| agent.remove_remote_candidate(now, 0, candidate))
     }
 
-    /// The peer has no more candidates (RFC 8838 §8.2).
+    /// No more sockets will come up, so that the candidates that there are have come to their end: for a program that
+    /// does not roam, or towards a peer that may not trickle. See [`Agent::end_of_local_candidates`].
+    pub fn end_of_local_candidates(&self) {
+        self.shared().command(Agent::end_of_local_candidates);
+    }
+
+    /// The peer has no more candidates (RFC 8838 §14). New ones that come all the same are refused.
     pub fn end_of_remote_candidates(&self) {
         self.shared().command(Agent::end_of_remote_candidates);
     }

@@ -38,7 +38,6 @@ pub(crate) struct State<R: Runtime> {
     next_socket: u32,
     pub(crate) policy: InterfacePolicy,
     pub(crate) life: Life,
-    pub(crate) gathered: bool,
     pub(crate) failed: Option<Report>,
     pub(crate) lost: Option<Cause>,
     pub(crate) stats: Stats,
@@ -81,7 +80,6 @@ impl<R: Runtime> Shared<R> {
             next_socket: 0,
             policy,
             life: Life::Open,
-            gathered: false,
             failed: None,
             lost: None,
             stats: Stats::default(),
@@ -228,7 +226,6 @@ impl<R: Runtime> State<R> {
     /// The engine has said something.
     pub(crate) fn on_event(&mut self, event: Event) {
         match &event {
-            Event::GatheringDone => self.gathered = true,
             Event::RestartNeeded(cause) => self.lost = Some(*cause),
             Event::Restarted { .. } => self.lost = None,
             Event::Failed(report) => self.failed = Some(report.clone()),

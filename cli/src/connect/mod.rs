@@ -160,8 +160,12 @@ impl Terminal {
             Event::LocalCandidate { candidate, .. } if self.trickle => {
                 print(&Outgoing::Cand { cand: candidate.to_string() })
             }
-            Event::GatheringDone if self.trickle => print(&Outgoing::Eoc),
-            Event::GatheringDone if !self.described => self.describe(true),
+            // Sockets are bound once.
+            Event::GatheringDone => {
+                self.session.end_of_local_candidates();
+                if self.described { Ok(()) } else { self.describe(true) }
+            }
+            Event::EndOfCandidates { .. } if self.trickle => print(&Outgoing::Eoc),
             Event::PathUsable(path) => state("usable", Some(path.to_string())),
             Event::PathSelected(path) => {
                 state("selected", Some(path.to_string()))?;
