@@ -129,11 +129,13 @@ pub(super) struct Generations {
     pub(super) staged: Option<Generation>,
     /// The latest first; at most [`MAX_OLD_GENERATIONS`].
     pub(super) old: VecDeque<Generation>,
+    /// The number of the last one that was staged.
+    last: u16,
 }
 
 impl Generations {
     pub(super) fn new(current: Generation) -> Self {
-        Self { current, staged: None, old: VecDeque::new() }
+        Self { last: current.number, current, staged: None, old: VecDeque::new() }
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = &Generation> {
@@ -159,7 +161,11 @@ impl Generations {
 
     /// What the checks of the current and the staged generation have to tell. Old ones have no more to say.
     pub(super) fn poll_effect(&mut self) -> Option<Effect> {
-        self.current.checks.poll_effect().or_else(|| self.staged.as_mut()?.checks.poll_effect())
+        // One that is staged says at its application what has become of it.
+        if let Some(staged) = &mut self.staged {
+            staged.checks.forget_effects();
+        }
+        self.current.checks.poll_effect()
     }
 
     pub(super) fn numbers(&self) -> smallvec::SmallVec<[u16; 5]> {
@@ -180,10 +186,13 @@ impl Generations {
         let current = &self.current;
         // After the last number the first ones come again, and some of them may still be in use.
         let following = |n: u16| n.wrapping_add(1) & PairId::LAST_GENERATION;
-        let mut number = following(current.number);
-        while self.old.iter().any(|g| g.number == number) {
-            number = following(number);
+        if self.staged.is_none() {
+            self.last = following(self.last);
+            while current.number == self.last || self.old.iter().any(|g| g.number == self.last) {
+                self.last = following(self.last);
+            }
         }
+        let number = self.last;
         self.staged.get_or_insert_with(|| current.successor(number, components, random))
     }
 
@@ -195,7 +204,7 @@ impl Generations {
     /// before has crossed one of ours to what the peer had before: both sides take the latest of both, or answers would cross for ever.
     pub(super) fn meeting(&self, credentials: &Credentials, answers: Option<&str>) -> Meeting {
         let is_answered = |g: &Generation| Some(g.local.ufrag()) == answers;
-        let Self { current, staged, old } = self;
+        let Self { current, staged, old, .. } = self;
         if staged.as_ref().is_some_and(is_answered) {
             return Meeting::Staged;
         }

@@ -342,7 +342,12 @@ impl Agent {
             asymmetric: tally.asymmetric,
             refused: tally.refused,
             send_failures: self.hints.send_failures,
-            has_valid: matches!(self.paths.outlet(self.now, component), Some(Outlet::Open(_))),
+            has_valid: self
+                .generations
+                .current
+                .checks
+                .pairs()
+                .any(|p| p.component == component && p.valid().is_some()),
             is_nominating: self.generations.current.checks.is_nominating(),
             lost: self.generations.current.checks.lost(component).or(self.last_loss),
             has_selected: self.generations.current.checks.selected(component).is_some(),

@@ -108,6 +108,11 @@ impl Agent {
 
     /// Takes the news from one room to the other and to the application, until there is none.
     pub(super) fn absorb(&mut self) {
+        if self.life != Life::Running {
+            // Who has ended has no more to tell.
+            while self.paths.poll_effect().is_some() || self.generations.poll_effect().is_some() {}
+            return;
+        }
         loop {
             // What has come of the last news first: a path is told as usable before it is told as selected.
             if let Some(effect) = self.paths.poll_effect() {
@@ -130,6 +135,7 @@ impl Agent {
             }
             check::Effect::Selected(pair) => {
                 if let Some(flow) = self.flow_of(pair) {
+                    self.watch.on_selected();
                     self.paths.on_selected(self.now, flow);
                     self.tell(pair, Event::PathSelected);
                 }
@@ -140,13 +146,19 @@ impl Agent {
                 }
             }
             check::Effect::Unselected(why) => {
-                self.events.push_back(Event::RestartNeeded(why.into()));
+                if self.watch.asks_for_restart() {
+                    self.events.push_back(Event::RestartNeeded(why.into()));
+                }
                 if self.restart_by_itself {
                     // It can only fail where nothing needs it.
                     let _ = self.restart(self.now);
                 }
             }
-            check::Effect::Reopened(component) => self.paths.on_reopened(self.now, component),
+            check::Effect::Silent(pair) => self.paths.on_silent(self.now, pair),
+            check::Effect::Reopened(component) => {
+                self.watch.on_lost(self.now);
+                self.paths.on_reopened(self.now, component);
+            }
             check::Effect::Revalued => {
                 let checks = &self.generations.current.checks;
                 self.paths.on_revalued(|pair| checks.pair(pair)?.valid().map(|v| v.priority));
@@ -156,7 +168,7 @@ impl Agent {
         }
     }
 
-    fn on_path_effect(&mut self, effect: path::Effect) {
+    pub(super) fn on_path_effect(&mut self, effect: path::Effect) {
         match effect {
             path::Effect::Usable(pair) => {
                 self.watch.on_usable(self.now);

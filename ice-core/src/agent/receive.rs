@@ -162,7 +162,9 @@ impl Agent {
             component,
             priority,
             claim: message.role(),
-            use_candidate: message.use_candidate(),
+            // libwebrtc sends NOMINATION instead of USE-CANDIDATE where both sides renominate.
+            use_candidate: message.use_candidate()
+                || generation.checks.renominates() && message.nomination().is_some_and(|n| n > 0),
             nomination: message.nomination(),
         };
         let mut cx = check::Context { now: self.now, candidates: &mut generation.candidates, random, tracer };

@@ -153,6 +153,9 @@ impl Agent {
         if self.generations.old.iter().any(|g| g.remote.as_ref().is_some_and(is_old)) {
             return Err(RemoteError::OtherGeneration);
         }
+        if self.early.iter().any(|(of, known)| (*of, known) == (stream, candidate)) {
+            return Ok(());
+        }
         if self.early.len() >= MAX_REMOTE_CANDIDATES {
             return Err(RemoteError::TooMany);
         }

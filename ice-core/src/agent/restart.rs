@@ -24,10 +24,34 @@ impl Agent {
         if let Some(staged) = &self.generations.staged {
             return Ok(staged.local.clone());
         }
+        let (number, local) = self.stage();
+        self.announce_again(number);
+        Ok(local)
+    }
+
+    fn stage(&mut self) -> (u16, Credentials) {
         let staged = self.generations.stage(&self.components, &mut self.random);
         let (number, local) = (staged.number, staged.local.clone());
         self.leave_out_lost_sockets(number);
-        self.announce_again(number);
+        (number, local)
+    }
+
+    /// In force at once: the credentials are told first, and then the candidates that need them.
+    fn restart_for(&mut self, now: Instant, answers: Option<&str>) -> Result<Credentials, RestartError> {
+        self.advance(now);
+        if self.life != Life::Running {
+            return Err(RestartError::Ended);
+        }
+        self.gather();
+        let is_new = self.generations.staged.is_none();
+        let (number, local) = self.stage();
+        if let (Some(staged), Some(answers)) = (&mut self.generations.staged, answers) {
+            staged.answers = Some(answers.into());
+        }
+        self.apply_restart(now)?;
+        if is_new {
+            self.announce_again(number);
+        }
         Ok(local)
     }
 
@@ -52,6 +76,7 @@ impl Agent {
         self.watch.on_restarted(self.now);
         self.names.reset();
         self.last_loss = None;
+        self.hints = super::Hints::default();
         let Generation { local, answers, .. } = &self.generations.current;
         self.events.push_back(Event::Restarted { credentials: local.clone(), answers: answers.clone() });
         Ok(())
@@ -72,9 +97,7 @@ impl Agent {
     /// # Errors
     /// If the agent has ended.
     pub fn restart(&mut self, now: Instant) -> Result<Credentials, RestartError> {
-        let credentials = self.prepare_restart(now)?;
-        self.apply_restart(now)?;
-        Ok(credentials)
+        self.restart_for(now, None)
     }
 
     /// The peer has signalled credentials: its first ones, or those of a restart. `answers` is what came with them, from its
@@ -101,11 +124,7 @@ impl Agent {
             Meeting::Current => self.forget_remote(),
             Meeting::Staged => self.apply_restart(now).map_err(|_| RemoteError::Ended)?,
             Meeting::Next => {
-                self.prepare_restart(now).map_err(|_| RemoteError::Ended)?;
-                if let Some(staged) = &mut self.generations.staged {
-                    staged.answers = Some(credentials.ufrag().into());
-                }
-                self.apply_restart(now).map_err(|_| RemoteError::Ended)?;
+                self.restart_for(now, Some(credentials.ufrag())).map_err(|_| RemoteError::Ended)?;
             }
         }
         self.set_remote_credentials(now, credentials)
@@ -115,7 +134,14 @@ impl Agent {
     fn forget_remote(&mut self) {
         let Generation { number, remote: Some(_), .. } = self.generations.current else { return };
         self.paths.remove(self.now, |flow| flow.pair.generation() == number);
-        self.absorb();
+        while let Some(effect) = self.paths.poll_effect() {
+            // The checks begin anew: they have nothing to say of it, and no restart is needed.
+            if !matches!(effect, crate::path::Effect::ConsentEnded { .. }) {
+                self.on_path_effect(effect);
+            }
+        }
+        self.paths.on_restarted(number);
+        self.paths.on_settled();
         self.generations.current.forget_remote(&self.components);
         self.names.reset();
     }

@@ -34,6 +34,9 @@ impl Agent {
             let Some(generation) = self.generations.get(number) else { continue };
             let locals = generation.candidates.locals().iter().filter(|l| l.socket == socket);
             let gone: SmallVec<[LocalId; 4]> = locals.map(|l| l.id).collect();
+            if let Some(generation) = self.generations.get_mut(number) {
+                generation.checks.on_socket_down(socket);
+            }
             self.remove_pairs(number, |(local, _)| gone.contains(&local));
             if let Some(generation) = self.generations.get_mut(number) {
                 for id in gone {
@@ -61,12 +64,15 @@ impl Agent {
             return Err(RemoteError::Ended);
         }
         let component = ComponentId { stream, component: candidate.component };
-        let current = &self.generations.current;
         if candidate
             .extensions
             .ufrag()
             .is_some_and(|u| self.remote_credentials().is_none_or(|r| r.ufrag() != u))
         {
+            let place = |c: &Candidate| {
+                (c.component, c.address.clone(), c.extensions.ufrag().map(alloc::string::String::from))
+            };
+            self.early.retain(|(of, known)| *of != stream || place(known) != place(candidate));
             return Ok(());
         }
         let address = match &candidate.address {
@@ -79,6 +85,7 @@ impl Agent {
                 }
             },
         };
+        let current = &self.generations.current;
         let Some(gone) = current.candidates.find_remote(component, address).map(|r| r.id) else {
             return Ok(());
         };

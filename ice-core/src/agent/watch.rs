@@ -21,7 +21,9 @@ pub(super) struct Watch {
     born: Option<Instant>,
     /// RFC 8863 §4: when both sides' credentials were known.
     ready: Option<Instant>,
-    usable: Option<Instant>,
+    /// When the last path was lost: patience begins anew then.
+    lost: Option<Instant>,
+    asked: bool,
     end_of_candidates: bool,
     next_look: Option<Instant>,
     told: Causes,
@@ -33,7 +35,8 @@ impl Watch {
             deadline,
             born: None,
             ready: None,
-            usable: None,
+            lost: None,
+            asked: false,
             end_of_candidates: false,
             next_look: None,
             told: Causes::new(),
@@ -59,8 +62,21 @@ impl Watch {
     }
 
     pub(super) fn on_usable(&mut self, now: Instant) {
-        self.usable = Some(now);
         self.next_look = Some(now + FIRST_LOOK);
+    }
+
+    pub(super) fn on_lost(&mut self, now: Instant) {
+        self.lost = Some(now);
+        self.next_look = Some(now + FIRST_LOOK);
+    }
+
+    /// A restart is asked for once, however many components have lost their paths.
+    pub(super) fn asks_for_restart(&mut self) -> bool {
+        !core::mem::replace(&mut self.asked, true)
+    }
+
+    pub(super) fn on_selected(&mut self) {
+        self.asked = false;
     }
 
     pub(super) fn on_end_of_candidates(&mut self) {
@@ -77,12 +93,12 @@ impl Watch {
 
     /// When the application's patience ends.
     fn deadline(&self) -> Option<Instant> {
-        Some(self.born? + self.deadline?)
+        Some(self.born.max(self.lost)? + self.deadline?)
     }
 
     /// When RFC 8863's does.
     fn patience(&self) -> Option<Instant> {
-        Some(self.ready? + PATIENCE)
+        Some(self.ready?.max(self.lost.unwrap_or_default()) + PATIENCE)
     }
 
     /// Whether a cause of this kind has been told.

@@ -356,8 +356,16 @@ impl Candidates {
     /// the peer, nor of what it has shown us.
     pub(crate) fn successor(&self) -> Self {
         let gathered = |it: &&LocalCandidate| it.kind != CandidateType::PeerReflexive;
-        let locals = self.locals.iter().filter(gathered).cloned().collect();
-        Self { locals, remotes: Vec::new(), next_local: self.next_local, next_remote: 0 }
+        let locals: Vec<_> = self
+            .locals
+            .iter()
+            .filter(gathered)
+            .cloned()
+            .zip(0..)
+            .map(|(l, n)| LocalCandidate { id: LocalId(n), ..l })
+            .collect();
+        let next_local = locals.len() as u16;
+        Self { locals, remotes: Vec::new(), next_local, next_remote: 0 }
     }
 
     /// Takes in a candidate of ours as another generation has it, under a key of this one.

@@ -1,13 +1,14 @@
 //! One checklist, that of a data stream: which pairs there are, in order of priority, and which of them fit. It knows
 //! nothing of time beyond what its pairs remember, and sends nothing.
 
+use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 use core::net::IpAddr;
 
 use super::pair::{Pair, PairState, priority};
 use super::reserve::{Reserve, Turn};
 use super::role::Role;
-use crate::base::{ComponentId, Instant, PairId};
+use crate::base::{ComponentId, Instant, PairId, SocketId, Tuple};
 use crate::candidate::{
     CandidateType, Candidates, LocalCandidate, LocalId, Origin, RemoteCandidate, RemoteId,
 };
@@ -34,17 +35,39 @@ impl Default for Reach {
 pub const DEFAULT_PAIRS: u16 = 100;
 /// The most pairs that an agent ever tries: at Ta 50 ms a first pass takes 125 s (RFC 8445 §19.5.1).
 pub const MAX_PAIRS: u16 = 2_500;
-/// The most pairs that signalled candidates can aim at one remote IP address. It bounds what a
-/// malicious description can make us send to a third party (RFC 8445 §19.5.1).
+/// The most pairs that signalled candidates can aim at one remote IP address, shared evenly by the data streams. It
+/// bounds what a malicious description can make us send to a third party (RFC 8445 §19.5.1).
 pub const MAX_PAIRS_PER_REMOTE_ADDRESS: u16 = 64;
+
+/// How many remote addresses are remembered with what was aimed at them, the latest: to aim at one beyond its bound, a
+/// description has to signal so many others first (RFC 8445 §19.5.1).
+pub(crate) const MAX_AIMED: usize = 1_024;
+/// How many flows that have lost consent are remembered after their pairs, the latest: a peer behind a NAT that changes its
+/// mapping leaves one behind each time (RFC 7675 §5.1).
+pub(crate) const MAX_SPENT: usize = 64;
 
 /// What the checklists of a set share.
 #[derive(Debug)]
 pub(super) struct Shared {
     /// `None` when all names of the generation have been used.
     next_id: Option<PairId>,
-    /// How many pairs were aimed at each remote address so far.
-    aimed: Vec<(IpAddr, u16)>,
+    /// How many pairs were aimed at each remote address so far; the address that was aimed at first stands first.
+    aimed: VecDeque<(Aim, u16)>,
+    /// Flows of pairs that have lost consent and are forgotten: they are not to be checked again (RFC 7675 §5.1).
+    spent: VecDeque<Tuple>,
+}
+
+/// What the pairs of one data stream are aimed at.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+struct Aim {
+    stream: u16,
+    address: IpAddr,
+}
+
+impl Aim {
+    fn of(pair: &Pair) -> Self {
+        Self { stream: pair.component.stream, address: pair.tuple.remote.ip() }
+    }
 }
 
 #[derive(Debug)]
@@ -56,6 +79,8 @@ pub(crate) struct Checklist {
     /// How many pairs it holds at the most, and how many more wait in the reserve.
     capacity: usize,
     reserve_capacity: usize,
+    /// How many pairs may be aimed at one remote address.
+    share: u16,
     /// Pairs that were never tried because of a limit.
     untried: u32,
     /// Pairs that were displaced while a check was out; their requests are to be forgotten.
@@ -65,7 +90,7 @@ pub(crate) struct Checklist {
 impl Shared {
     /// The first pair is called `first_id`.
     pub(super) fn new(first_id: PairId) -> Self {
-        Self { next_id: Some(first_id), aimed: Vec::new() }
+        Self { next_id: Some(first_id), aimed: VecDeque::new(), spent: VecDeque::new() }
     }
 
     pub(super) fn next_id(&self) -> Option<PairId> {
@@ -73,18 +98,45 @@ impl Shared {
     }
 
     /// Counts the pair against its remote address.
-    fn may_aim_at(&mut self, address: IpAddr) -> bool {
-        match self.aimed.iter_mut().find(|(ip, _)| *ip == address) {
-            Some((_, count)) if *count >= MAX_PAIRS_PER_REMOTE_ADDRESS => false,
+    fn may_aim_at(&mut self, aim: Aim, share: u16) -> bool {
+        match self.aimed.iter_mut().find(|(known, _)| *known == aim) {
+            Some((_, count)) if *count >= share => false,
             Some((_, count)) => {
                 *count += 1;
                 true
             }
             None => {
-                self.aimed.push((address, 1));
+                if self.aimed.len() >= MAX_AIMED {
+                    self.aimed.pop_front();
+                }
+                self.aimed.push_back((aim, 1));
                 true
             }
         }
+    }
+
+    /// A pair went with a socket of ours, which is not the description's doing: its address has its share back.
+    pub(super) fn give_back(&mut self, pair: &Pair) {
+        let aim = Aim::of(pair);
+        if let Some((_, count)) = self.aimed.iter_mut().find(|(known, _)| *known == aim) {
+            *count = count.saturating_sub(1);
+        }
+        self.aimed.retain(|(_, count)| *count > 0);
+    }
+
+    /// A pair is forgotten. If it has lost consent, its flow is not.
+    pub(super) fn remember(&mut self, pair: &Pair) {
+        if pair.is_spent() && !self.spent.contains(&pair.tuple) {
+            if self.spent.len() >= MAX_SPENT {
+                self.spent.pop_front();
+            }
+            self.spent.push_back(pair.tuple);
+        }
+    }
+
+    /// The socket is gone; another may come under its name.
+    pub(super) fn on_socket_down(&mut self, socket: SocketId) {
+        self.spent.retain(|tuple| tuple.socket != socket);
     }
 }
 
@@ -112,6 +164,7 @@ impl Checklist {
             reach,
             capacity: (all / lists).max(1),
             reserve_capacity: reserve / lists,
+            share: (usize::from(MAX_PAIRS_PER_REMOTE_ADDRESS) / lists).max(1) as u16,
             untried: 0,
             displaced: false,
         }
@@ -163,14 +216,17 @@ impl Checklist {
             return Some(id);
         }
         let name = shared.next_id?;
-        let known = self.reserve.remove(local.id, remote.id);
         let pair = Pair::new(name, local, remote, role);
+        if shared.spent.contains(&pair.tuple) {
+            return None;
+        }
+        let known = self.reserve.remove(local.id, remote.id);
         let is_new = occasion == Occasion::Signalled && !known;
-        if is_new && !shared.may_aim_at(remote.address.ip()) && !self.aim_better(&pair) {
+        if is_new && !shared.may_aim_at(Aim::of(&pair), self.share) && !self.aim_better(&pair) {
             self.untried = self.untried.saturating_add(1);
             return None;
         }
-        if self.is_full() && !self.make_room(occasion, &pair, role, candidates) {
+        if self.is_full() && !self.make_room(occasion, &pair, role, (candidates, &mut *shared)) {
             // One on which the peer was heard is never put off: what displaces nothing now would wait for ever.
             if occasion != Occasion::Triggered {
                 self.put_off(local.id, remote.id, role, candidates);
@@ -199,6 +255,11 @@ impl Checklist {
 
     pub(crate) fn is_full(&self) -> bool {
         self.pairs.len() >= self.capacity()
+    }
+
+    /// Whether a pair of the reserve finds a place: a free one, or that of a pair that has failed.
+    pub(crate) fn has_room(&self) -> bool {
+        !self.is_full() || self.pairs.iter().any(is_failed)
     }
 
     /// Removes the pairs that `doomed` names.
@@ -256,12 +317,10 @@ impl Checklist {
         occasion: Occasion,
         newcomer: &Pair,
         role: Role,
-        candidates: &Candidates,
+        (candidates, shared): (&Candidates, &mut Shared),
     ) -> bool {
-        // RFC 7675 §5.1: a flow that has lost consent stays known, so that it is not checked again.
-        let is_failed = |p: &Pair| matches!(p.state, PairState::Failed(_)) && !p.is_spent();
         if let Some(index) = self.pairs.iter().rposition(is_failed) {
-            self.pairs.remove(index);
+            shared.remember(&self.pairs.remove(index));
             return true;
         }
         let heard = occasion == Occasion::Triggered;
@@ -316,6 +375,10 @@ impl Checklist {
             self.untried = self.untried.saturating_add(u32::from(self.reserve.drop_last()));
         }
     }
+}
+
+fn is_failed(pair: &Pair) -> bool {
+    matches!(pair.state, PairState::Failed(_))
 }
 
 /// The priority of a pair by its candidates; 0 when one of them is gone.

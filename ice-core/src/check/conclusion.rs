@@ -122,7 +122,7 @@ impl Checks {
         // A frozen pair whose foundation is being checked is spoken for by the pair that leads it.
         let rivals = pairs
             .filter(|p| p.priority > best.priority && p.is_undecided())
-            .filter(|p| p.state != PairState::Frozen || !self.is_spoken_for(p.foundation))
+            .filter(|p| p.state != PairState::Frozen || !self.is_spoken_for(p.foundation, now))
             .map(|p| Rival { first_request: p.stats.first_request });
         let view = Best { rtt: valid.rtt, relayed: valid.relayed };
         Some((best.id, decide(self.policy, now, view, rivals)))
@@ -151,6 +151,9 @@ impl Checks {
     /// the same side nominated, the one of highest priority is selected (§8.1.1).
     pub(super) fn on_nominated(&mut self, cx: &mut Context<'_>, id: PairId, standing: Standing) {
         let Some(component) = self.set.get(id).map(|p| p.component) else { return };
+        // The network may have held back an earlier nomination of the same pair.
+        let heard = standing;
+        let standing = self.set.get(id).map_or(standing, |p| p.nomination.raised_to(standing));
         let of_other = |p: &Pair| match p.nomination {
             PairNomination::Done(standing) if p.component == component && p.id != id => Some(standing),
             _ => None,
@@ -161,7 +164,7 @@ impl Checks {
         for overruled in self.set.iter_mut().filter(|p| of_other(p).is_some_and(|other| other < standing)) {
             overruled.nomination = PairNomination::None;
         }
-        self.on_renominated(component, id, standing);
+        self.on_renominated(component, id, heard);
         let Some(pair) = self.set.get_mut(id) else { return };
         let is_news = !matches!(pair.nomination, PairNomination::Done(_));
         pair.nomination = PairNomination::Done(standing);
@@ -222,6 +225,7 @@ impl Checks {
         id: PairId,
         why: CheckFailure,
     ) {
+        self.end_renomination(component, id);
         let of = self.components.iter().find(|c| c.component == component);
         match of.map(|c| c.conclusion) {
             Some(Conclusion::Nominating { pair, .. }) if pair == id => {
@@ -231,15 +235,28 @@ impl Checks {
             Some(Conclusion::Selected { pair }) if pair == id && self.renominates => {
                 self.conclude_with(component, Conclusion::Open);
                 self.effects.push_back(Effect::Reopened(component));
-                if !self.reopen(component) {
-                    self.effects.push_back(Effect::Unselected(why));
-                }
+                self.reopen(cx.now, component);
             }
             Some(Conclusion::Selected { pair }) if pair == id && !self.select_best(cx, component) => {
                 self.conclude_with(component, Conclusion::Lost { why });
-                self.effects.push_back(Effect::Unselected(why));
             }
             _ => {}
+        }
+        self.tell_unselected(component, why);
+    }
+
+    /// Tells, once, that what was selected is gone and that nothing can follow it.
+    fn tell_unselected(&mut self, component: ComponentId, why: CheckFailure) {
+        let may_follow = |p: &Pair| p.component == component && (p.valid().is_some() || p.is_undecided());
+        let hope = self.set.iter().any(may_follow);
+        let Some(of) = self.components.iter_mut().find(|c| c.component == component) else { return };
+        let is_over = match of.conclusion {
+            Conclusion::Lost { .. } => true,
+            Conclusion::Open => !hope,
+            Conclusion::Nominating { .. } | Conclusion::Selected { .. } => false,
+        };
+        if is_over && core::mem::take(&mut of.was_selected) {
+            self.effects.push_back(Effect::Unselected(why));
         }
     }
 
@@ -275,11 +292,16 @@ impl Checks {
 
     /// Controlled again: what the peer nominated before, and we adopted for a moment, is its choice once more.
     fn follow_adopted(&mut self, cx: &mut Context<'_>) {
-        if self.role == Role::Controlled
-            && let Some(adopted) = self.set.first(|p| p.is_wanted() && p.valid().is_some())
-            && let Some(PairNomination::Wanted(standing)) = self.set.get(adopted).map(|p| p.nomination)
-        {
-            self.on_nominated(cx, adopted, standing);
+        if self.role != Role::Controlled {
+            return;
+        }
+        let wanted = |p: &Pair| match p.nomination {
+            PairNomination::Wanted(standing) if p.valid().is_some() => Some((p.id, standing)),
+            _ => None,
+        };
+        let adopted: SmallVec<[_; 2]> = self.set.iter().filter_map(wanted).collect();
+        for (id, standing) in adopted {
+            self.on_nominated(cx, id, standing);
         }
     }
 
@@ -302,6 +324,10 @@ impl Checks {
     fn conclude_with(&mut self, component: ComponentId, conclusion: Conclusion) {
         if let Some(of) = self.components.iter_mut().find(|c| c.component == component) {
             of.conclusion = conclusion;
+            match conclusion {
+                Conclusion::Selected { .. } => of.was_selected = true,
+                _ => of.renomination = None,
+            }
         }
     }
 

@@ -121,6 +121,11 @@ impl Checks {
         if !request.use_candidate || self.role != Role::Controlled {
             return Accepted::Success;
         }
+        let is_past =
+            |p: &Pair| p.component == request.component && request.nomination.is_some_and(|n| n < p.numbered);
+        if self.set.first(is_past).is_some() {
+            return Accepted::Success;
+        }
         if known.is_none() {
             self.make_room_as_lite(cx, request.component);
         }
@@ -129,6 +134,9 @@ impl Checks {
             Some(pair) => {
                 // A pair that is new could not take note of it before.
                 self.note_heard(cx, Some(pair).filter(|_| known.is_none()));
+                if let Some(pair) = self.set.get_mut(pair) {
+                    pair.numbered = request.nomination.unwrap_or(0);
+                }
                 Accepted::Success
             }
             None => Accepted::NominationRefused,

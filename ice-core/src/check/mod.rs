@@ -7,6 +7,7 @@ mod checklist;
 mod conclusion;
 mod conflict;
 mod counters;
+mod doubt;
 mod lite;
 mod nomination;
 mod pacing;
@@ -24,7 +25,7 @@ use core::time::Duration;
 
 use smallvec::SmallVec;
 
-use crate::base::{ComponentId, Instant, PairId, Random};
+use crate::base::{ComponentId, Instant, PairId, Random, SocketId};
 use crate::candidate::{Candidates, LocalId, Origin, RemoteId};
 use crate::trace::{CheckFailure, TraceEvent, Tracer};
 use crate::transaction::Transactions;
@@ -32,6 +33,7 @@ use crate::wire::RoleClaim;
 use checklist::{Checklist, Occasion};
 use conclusion::Conclusion;
 use conflict::Conflict;
+use doubt::Doubt;
 use lite::Lite;
 use pacing::Pacing;
 use pair::{PairState, Standing, Tenure};
@@ -86,6 +88,8 @@ pub(crate) enum Effect {
     Unselected(CheckFailure),
     /// The selected pair is gone, and another may be nominated without a restart.
     Reopened(ComponentId),
+    /// The selected pair does not answer, though the peer is there: it checks from elsewhere.
+    Silent(PairId),
     /// The priorities of pairs have changed.
     Revalued,
     /// A conflict was repaired on our side.
@@ -132,8 +136,14 @@ enum Progress {
 struct ComponentChecks {
     component: ComponentId,
     conclusion: Conclusion,
+    /// Whether it has had a selected pair, whose loss was not told as the loss of all.
+    was_selected: bool,
     /// A nomination beside the selected pair, which carries on until it is answered.
     renomination: Option<Renomination>,
+    /// Whether the selected pair lives is being asked.
+    doubt: Option<Doubt>,
+    /// Since when the selected pair is gone, and another may be nominated.
+    reopened: Option<Instant>,
 }
 
 /// What a request was sent for.
@@ -193,7 +203,10 @@ impl Checks {
                 .map(|&component| ComponentChecks {
                     component,
                     conclusion: Conclusion::Open,
+                    was_selected: false,
                     renomination: None,
+                    doubt: None,
+                    reopened: None,
                 })
                 .collect(),
             next_slot: Instant::ZERO,
@@ -221,12 +234,17 @@ impl Checks {
         let mut next = Self::with_first_pair(config, kept, components, first);
         next.conflict = self.conflict.clone();
         next.renominates = self.renominates;
+        next.last_number = self.last_number;
         next.next_slot = self.next_slot;
         next
     }
 
     /// Takes over where `other` stands: its role, and the moment of the next check.
     pub(crate) fn take_over(&mut self, other: &Self, candidates: &Candidates) {
+        self.effects.clear();
+        self.effects.extend(self.set.iter().filter(|p| p.valid().is_some()).map(|p| Effect::Valid(p.id)));
+        let selected = self.components.iter().filter_map(|c| self.selected(c.component));
+        self.effects.extend(selected.map(Effect::Selected).collect::<SmallVec<[Effect; 1]>>());
         if self.role != other.role {
             self.role = other.role;
             self.set.revalue(self.role, candidates);
@@ -236,6 +254,7 @@ impl Checks {
         self.pacing = other.pacing;
         self.lite.take_over(other.lite);
         self.conflict = other.conflict.clone();
+        self.last_number = self.last_number.max(other.last_number);
         self.next_slot = self.next_slot.max(other.next_slot);
     }
 
@@ -284,6 +303,10 @@ impl Checks {
     #[cfg(test)]
     pub(crate) fn outstanding(&self) -> usize {
         self.transactions.len()
+    }
+
+    pub(crate) fn forget_effects(&mut self) {
+        self.effects.clear();
     }
 
     /// Next news, oldest first.
@@ -341,6 +364,11 @@ impl Checks {
         let set = &self.set;
         self.triggered.retain(|&id| set.get(id).is_some());
         self.transactions.forget(|t| set.get(t.pair).is_none());
+    }
+
+    /// A socket of ours is gone. Call before its candidates are taken away.
+    pub(crate) fn on_socket_down(&mut self, socket: SocketId) {
+        self.set.on_socket_down(socket);
     }
 
     /// Candidates are taken away: their pairs go, those that were valid with the news that they are gone. Call before the

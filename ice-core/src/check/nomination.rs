@@ -67,7 +67,7 @@ pub struct PathMeasure {
     pub local_type: CandidateType,
     /// What kind of candidate the peer's end is.
     pub remote_type: CandidateType,
-    /// Of the last check or consent check that was answered.
+    /// Smoothed over the consent checks that were answered; before the first, that of the check.
     pub rtt: Duration,
     /// Consent checks that were not answered, of a thousand, the latest counting most.
     pub loss_per_mille: u16,

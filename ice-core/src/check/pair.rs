@@ -69,6 +69,16 @@ pub(crate) enum PairNomination {
     Done(Standing),
 }
 
+impl PairNomination {
+    /// The greater one of what it has and this.
+    pub(crate) fn raised_to(self, standing: Standing) -> Standing {
+        match self {
+            Self::None => standing,
+            Self::Wanted(had) | Self::Done(had) => had.max(standing),
+        }
+    }
+}
+
 /// How much a nomination counts: the greater one holds, and among equal ones the priority of the pair.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Debug)]
 pub(crate) struct Standing {

@@ -65,6 +65,7 @@ impl Checks {
             };
             if now >= given_up.since + PATIENCE {
                 of.renomination = (given_up.pair != pair).then_some(Renomination { pair, since: now });
+                self.transactions.cancel(|t| t.pair == given_up.pair);
                 self.number(pair);
                 self.enqueue(pair);
             }
@@ -90,6 +91,20 @@ impl Checks {
         }
     }
 
+    /// This pair is gone: a renomination of it, or beside it, is over. Of one the peer may have heard, so what is selected is
+    /// nominated once more.
+    pub(super) fn end_renomination(&mut self, component: ComponentId, gone: PairId) {
+        let Some(of) = self.components.iter_mut().find(|c| c.component == component) else { return };
+        let Conclusion::Selected { pair } = of.conclusion else { return };
+        if pair == gone {
+            of.renomination = None;
+        } else if of.renomination.is_some_and(|r| r.pair == gone) {
+            of.renomination = None;
+            self.number(pair);
+            self.enqueue(pair);
+        }
+    }
+
     /// The peer nominates from now on.
     pub(super) fn forget_renominations(&mut self) {
         self.components.iter_mut().for_each(|of| of.renomination = None);
@@ -112,12 +127,13 @@ impl Checks {
         Standing { tenure: self.tenure, number }
     }
 
-    /// The selected pair has failed. Towards a peer that renominates any other may follow, once it is valid. Whether there
-    /// is one that could.
-    pub(super) fn reopen(&mut self, component: ComponentId) -> bool {
+    /// The selected pair has failed. Towards a peer that renominates any other may follow, once it is valid.
+    pub(super) fn reopen(&mut self, now: Instant, component: ComponentId) {
+        if let Some(of) = self.components.iter_mut().find(|c| c.component == component) {
+            of.reopened = Some(now);
+        }
         for pair in self.set.iter_mut().filter(|p| p.component == component) {
             pair.nomination = PairNomination::None;
         }
-        self.set.iter().any(|p| p.component == component && (p.valid().is_some() || p.is_undecided()))
     }
 }

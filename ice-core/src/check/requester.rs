@@ -23,7 +23,8 @@ impl Checks {
         from: Tuple,
         mapped: SocketAddr,
     ) {
-        let Some(transaction) = self.transactions.take(id) else { return };
+        let live = |t: &Transaction<CheckRequest>| cx.now < t.schedule.expiry();
+        let Some(transaction) = self.transactions.take(id).filter(live) else { return };
         let request = transaction.purpose;
         if !self.is_symmetric(cx, request.pair, from) {
             return;
@@ -45,7 +46,8 @@ impl Checks {
 
     /// An error response came in on `from`.
     pub(crate) fn on_error(&mut self, cx: &mut Context<'_>, id: TransactionId, from: Tuple, code: u16) {
-        let Some(transaction) = self.transactions.take(id) else { return };
+        let live = |t: &Transaction<CheckRequest>| cx.now < t.schedule.expiry();
+        let Some(transaction) = self.transactions.take(id).filter(live) else { return };
         let request = transaction.purpose;
         if !self.is_symmetric(cx, request.pair, from) {
             return;
@@ -89,7 +91,9 @@ impl Checks {
 
     /// RFC 8445 §7.2.5.2.1: an answer from elsewhere fails the pair.
     fn is_symmetric(&mut self, cx: &mut Context<'_>, pair: PairId, from: Tuple) -> bool {
-        let symmetric = self.set.get(pair).is_some_and(|p| p.tuple == from);
+        // Of a pair that was taken back meanwhile the answer says nothing.
+        let Some(tuple) = self.set.get(pair).map(|p| p.tuple) else { return false };
+        let symmetric = tuple == from;
         if !symmetric {
             self.tally.asymmetric = self.tally.asymmetric.saturating_add(1);
             if self.set.get(pair).is_some_and(Pair::is_undecided) {
@@ -149,6 +153,7 @@ impl Checks {
             pair.stats.responses_received = pair.stats.responses_received.saturating_add(1);
             pair.stats.counters.on_answered(rtt);
         }
+        self.on_life(transaction.purpose.pair, transaction.schedule.first_sent());
         cx.tracer.emit(
             cx.now,
             TraceEvent::CheckAnswered {

@@ -127,11 +127,11 @@ impl Checks {
 
     /// Makes room among the learned candidates: one whose pairs have all failed, or are gone, has had its chance.
     fn forget_a_dead_source(&mut self, cx: &mut Context<'_>) -> bool {
-        let alive = |p: &Pair| !matches!(p.state, PairState::Failed(_)) || p.is_spent();
+        let alive = |p: &Pair| !matches!(p.state, PairState::Failed(_));
         let learned = cx.candidates.remotes().iter().filter(|r| r.origin == Origin::Learned).map(|r| r.id);
         let dead = learned.into_iter().find(|&id| !self.set.iter().any(|p| p.remote == id && alive(p)));
         let Some(dead) = dead else { return false };
-        self.set.remove(|p| p.remote == dead);
+        self.set.forget_remote(dead);
         cx.candidates.remove_remote(dead).is_some()
     }
 
@@ -151,9 +151,10 @@ impl Checks {
         let Some(pair) = self.set.get_mut(id) else { return };
         pair.stats.requests_received = pair.stats.requests_received.saturating_add(1);
         pair.stats.first_received.get_or_insert(cx.now);
-        pair.stats.last_received = Some(cx.now);
+        let before = pair.stats.last_received.replace(cx.now);
         let component = pair.component;
         let closed = self.is_closed(component);
+        self.on_checked(cx.now, id, before);
         let Some(pair) = self.set.get_mut(id) else { return };
         match (pair.state, nominated) {
             (PairState::Succeeded(_), Some(standing)) => self.on_nominated(cx, id, standing),
@@ -163,7 +164,7 @@ impl Checks {
             _ if closed && nominated.is_none() => {}
             _ => {
                 if let Some(standing) = nominated {
-                    pair.nomination = PairNomination::Wanted(standing);
+                    pair.nomination = PairNomination::Wanted(pair.nomination.raised_to(standing));
                 }
                 self.trigger(cx, id);
             }

@@ -23,6 +23,7 @@ impl Checks {
         while let Some(late) = self.set.first(|p| is_over(p, cx.now)) {
             self.fail(cx, late, CheckFailure::Timeout);
         }
+        self.settle_doubts(cx.now);
         self.consider_nominations(cx);
     }
 
@@ -57,9 +58,11 @@ impl Checks {
             PairState::InProgress { since } => Some(since + PATIENCE),
             _ => None,
         });
-        let slot = self.wants_slot().map(|at| at.max(self.next_slot));
+        let slot = self.wants_slot(now).map(|at| at.max(self.next_slot));
         overdue
             .chain(slot)
+            .chain(self.next_thaw(now))
+            .chain(self.next_silence())
             .chain(self.transactions.next_deadline())
             .chain(self.next_nomination_deadline(now))
             .min()
@@ -133,8 +136,11 @@ impl Checks {
 
     /// RFC 8445 §6.1.4.2 steps 1 to 3, for one checklist.
     fn pick_in(&mut self, cx: &mut Context<'_>, stream: usize) -> Option<PairId> {
-        if let Some(triggered) = self.next_triggered(stream) {
-            return Some(triggered);
+        // A question has waited its turn after a slot: a peer that triggers without end does not put it off.
+        let overdue = self.next_question(cx.now - self.pacing.ta(), stream);
+        let occasion = overdue.or_else(|| self.next_triggered(stream));
+        if let Some(id) = occasion.or_else(|| self.next_question(cx.now, stream)) {
+            return Some(id);
         }
         self.unfreeze_if_idle(cx, stream);
         self.set.stream(stream)?.first(|p| p.state == PairState::Waiting)
@@ -154,26 +160,34 @@ impl Checks {
         if first(self, &|p| p.state == PairState::Waiting).is_some() {
             return;
         }
-        while let Some(id) = first(self, &|p| self.is_thawed(p)) {
+        while let Some(id) = first(self, &|p| self.is_thawed(p, cx.now)) {
             self.set_state(cx, id, PairState::Waiting);
         }
     }
 
     /// Frozen, and nobody of its foundation is waiting or in progress.
-    fn is_thawed(&self, pair: &Pair) -> bool {
-        pair.state == PairState::Frozen && !self.is_spoken_for(pair.foundation)
+    fn is_thawed(&self, pair: &Pair, now: Instant) -> bool {
+        pair.state == PairState::Frozen && !self.is_spoken_for(pair.foundation, now)
     }
 
-    /// Whether a pair of this foundation is waiting or in progress.
-    pub(super) fn is_spoken_for(&self, foundation: PairFoundation) -> bool {
-        self.set.iter().any(|p| {
-            p.foundation == foundation && matches!(p.state, PairState::Waiting | PairState::InProgress { .. })
-        })
+    /// Whether a pair of this foundation is waiting or in progress. One that the peer checks again and again, without ever
+    /// answering, speaks for its foundation no longer than any other.
+    pub(super) fn is_spoken_for(&self, foundation: PairFoundation, now: Instant) -> bool {
+        let speaks = |p: &Pair| {
+            matches!(p.state, PairState::Waiting | PairState::InProgress { .. }) && p.hopeful_until() > now
+        };
+        self.set.iter().any(|p| p.foundation == foundation && speaks(p))
+    }
+
+    /// When the first pair that is checked again and again stops speaking for others.
+    fn next_thaw(&self, now: Instant) -> Option<Instant> {
+        let repeated = self.set.iter().filter(|p| p.was_heard() && p.is_undecided());
+        repeated.map(Pair::hopeful_until).filter(|at| *at > now && *at < Instant::MAX).min()
     }
 
     /// The next pair of the reserve, if the list has a place for it.
     fn next_of_reserve(&mut self, cx: &mut Context<'_>, stream: usize) -> Option<PairId> {
-        if self.set.stream(stream)?.is_full() && !self.step_back(cx, stream) {
+        if !self.set.stream(stream)?.has_room() && !self.step_back(cx, stream) {
             return None;
         }
         // A candidate may have gone meanwhile: then it is the next one's turn.
@@ -224,21 +238,25 @@ impl Checks {
         }
     }
 
-    /// What is worth a free slot: a nomination, else the best open pair of a component that has no valid one, when
-    /// its last request is an RTO old. So loss costs half a second, not a doubling of it.
+    /// What is worth a free slot: a nomination of either side, else the best open pair of a component that has no valid one, or
+    /// none that is not in doubt, when its last request is an RTO old. So loss costs half a second, not a doubling of it.
     fn to_repeat(&self, now: Instant, which: impl Fn(&Pair) -> bool) -> Option<PairId> {
         self.repeatable().find(|p| repeat_at(p) <= now && which(p)).map(|p| p.id)
     }
 
     fn repeatable(&self) -> impl Iterator<Item = &Pair> {
         let nominating = self.nominating().chain(self.renominating()).filter_map(|id| self.set.get(id));
+        // The peer sends there already, and waits for us.
+        let wanted =
+            self.set.iter().filter(|p| p.is_wanted() && matches!(p.state, PairState::InProgress { .. }));
         let best = self.components.iter().filter_map(|c| self.best_unanswered(c.component));
-        nominating.chain(best)
+        nominating.chain(wanted).chain(best).chain(self.makeshifts())
     }
 
     fn best_unanswered(&self, component: ComponentId) -> Option<&Pair> {
         let mut pairs = self.set.iter().filter(|p| p.component == component);
-        if self.is_closed(component) || pairs.clone().any(|p| p.valid().is_some()) {
+        let lives = |p: &Pair| p.valid().is_some() && !self.is_doubted(p.id);
+        if self.is_closed(component) || pairs.clone().any(lives) {
             return None;
         }
         let open = |p: &&Pair| matches!(p.state, PairState::InProgress { .. });
@@ -246,17 +264,17 @@ impl Checks {
     }
 
     /// The earliest moment from which a slot would be used; it may lie in the past.
-    fn wants_slot(&self) -> Option<Instant> {
+    fn wants_slot(&self, now: Instant) -> Option<Instant> {
         let waits = !self.triggered.is_empty()
             || self.set.iter().any(|p| p.state == PairState::Waiting)
-            || self.set.iter().any(|p| self.is_thawed(p));
-        if waits || self.set.lists().any(|list| !list.reserve.is_empty() && !list.is_full()) {
+            || self.set.iter().any(|p| self.is_thawed(p, now));
+        if waits || self.set.lists().any(|list| !list.reserve.is_empty() && list.has_room()) {
             return Some(Instant::ZERO);
         }
         let resting = self.set.lists().filter(|list| !list.reserve.is_empty());
         let parked = resting.filter_map(Checklist::longest_unanswered).map(|(since, _)| since + PARK_AFTER);
         let repeated = self.repeatable().map(repeat_at);
-        repeated.chain(parked).min()
+        repeated.chain(parked).chain(self.next_question_at()).min()
     }
 
     fn send(&mut self, cx: &mut Context<'_>, id: PairId) -> Option<BindingRequest> {
@@ -276,6 +294,7 @@ impl Checks {
         self.transactions.start(cx.now, transaction, purpose);
         self.next_slot = cx.now + self.pacing.ta();
         self.progress = Progress::Started;
+        self.on_asked(cx.now, id);
         self.request(cx, transaction, purpose, 1)
     }
 
@@ -325,6 +344,7 @@ fn is_over(pair: &Pair, now: Instant) -> bool {
     matches!(pair.state, PairState::InProgress { since } if since + PATIENCE <= now)
 }
 
-fn repeat_at(pair: &Pair) -> Instant {
+/// When a pair may be checked again without an occasion.
+pub(super) fn repeat_at(pair: &Pair) -> Instant {
     pair.stats.last_request.map_or(Instant::ZERO, |last| last + RTO)
 }

@@ -6,7 +6,7 @@ use smallvec::SmallVec;
 use super::checklist::{Checklist, Occasion, Reach, Shared};
 use super::pair::Pair;
 use super::role::Role;
-use crate::base::{ComponentId, Instant, PairId};
+use crate::base::{ComponentId, Instant, PairId, SocketId};
 use crate::candidate::{Candidates, LocalCandidate, LocalId, RemoteCandidate, RemoteId};
 use crate::trace::Tracer;
 
@@ -89,6 +89,21 @@ impl ChecklistSet {
 
     pub(crate) fn remove(&mut self, doomed: impl Fn(&Pair) -> bool) {
         self.lists.iter_mut().for_each(|list| list.remove(&doomed));
+    }
+
+    /// Forgets the pairs of a remote candidate; flows that have lost consent are remembered.
+    pub(crate) fn forget_remote(&mut self, remote: RemoteId) {
+        for list in &mut self.lists {
+            list.iter().filter(|p| p.remote == remote).for_each(|p| self.shared.remember(p));
+            list.remove(|p| p.remote == remote);
+        }
+    }
+
+    /// A socket of ours is gone, and its pairs are about to go.
+    pub(crate) fn on_socket_down(&mut self, socket: SocketId) {
+        let gone = self.lists.iter().flat_map(Checklist::iter).filter(|p| p.tuple.socket == socket);
+        gone.for_each(|p| self.shared.give_back(p));
+        self.shared.on_socket_down(socket);
     }
 
     pub(crate) fn revalue(&mut self, role: Role, candidates: &Candidates) {

@@ -57,7 +57,7 @@ impl Reader {
                 return Err(Problem::TooManyStreams);
             }
             self.streams.push(Section { line: number, ..Section::default() });
-        } else if let Some(mid) = line.strip_prefix("a=mid:") {
+        } else if let Some(mid) = value_of_mid(line) {
             self.mid(mid.trim_end())?;
         } else if let Some(attribute) = IceAttribute::read(line).map_err(Problem::Attribute)? {
             self.attribute(number, attribute)?;
@@ -195,6 +195,12 @@ fn set<T: PartialEq>(slot: &mut Option<T>, value: T, name: AttributeName) -> Res
     }
     *slot = Some(value);
     Ok(())
+}
+
+/// RFC 8840 §9.2: in whatever case.
+fn value_of_mid(line: &str) -> Option<&str> {
+    let (name, value) = line.split_at_checked("a=mid:".len())?;
+    name.eq_ignore_ascii_case("a=mid:").then_some(value)
 }
 
 /// RFC 8839 §5.4: streams of one username fragment have one password.

@@ -288,3 +288,10 @@ fn a_candidate_becomes_a_browsers_and_comes_back() {
     let broken = CandidateInit { candidate: "candidate:".into(), ..Default::default() };
     assert!(broken.parse().is_err());
 }
+
+/// RFC 8840 §9.2.
+#[test]
+fn mid_is_read_in_whatever_case() {
+    let session: SessionDescription = "m=a\na=MID:0\n".parse().unwrap();
+    assert_eq!(session.streams[0].mid.as_ref().map(ToString::to_string), Some("0".into()));
+}

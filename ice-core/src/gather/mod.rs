@@ -21,6 +21,9 @@ pub use socket::{Socket, SocketError};
 /// The preference of the first virtual relay; later ones go below. What a relay of another kind has is above.
 const VIRTUAL_RELAY_PREFERENCE: u16 = MAX_LOCAL_CANDIDATES as u16 - 1;
 
+/// How many addresses, of sockets that are up and of former ones, keep their preference. All sockets that can be up fit.
+const MAX_RANKED: usize = 2 * MAX_LOCAL_CANDIDATES;
+
 #[derive(Debug, Default)]
 pub(crate) struct Gatherer {
     sockets: SmallVec<[Known; 4]>,
@@ -68,7 +71,8 @@ impl Gatherer {
         if self.all().any(|s| s.local() == socket.local()) {
             return Err(SocketError::DuplicateAddress(socket.local()));
         }
-        if self.sockets.len() + self.fresh.len() >= MAX_LOCAL_CANDIDATES {
+        let of_component = self.all().filter(|s| s.for_component() == socket.for_component());
+        if of_component.count() >= MAX_LOCAL_CANDIDATES {
             return Err(SocketError::TooMany);
         }
         self.fresh.push(socket);
@@ -145,6 +149,13 @@ impl Gatherer {
         }
         let addresses: SmallVec<[IpAddr; 4]> = fresh.iter().map(|(ip, _)| *ip).collect();
         self.ranked.extend(fresh.into_iter().zip(self.preferences.assign(&addresses)));
+        // An address that comes back has what it had, unless it was one of many.
+        while self.ranked.len() > MAX_RANKED
+            && let Some(oldest) =
+                self.ranked.iter().position(|((ip, _), _)| !all.iter().any(|s| s.local().ip() == *ip))
+        {
+            self.ranked.remove(oldest);
+        }
     }
 
     /// That of a host socket which comes after all others.

@@ -134,3 +134,19 @@ fn a_cost_that_cannot_be_told_is_refused() {
     assert_eq!(gatherer.socket_up(socket.at_cost(1_000)), Err(SocketError::NetworkCost(1_000)));
     assert_eq!(gatherer.socket_up(socket.at_cost(999)), Ok(()));
 }
+
+/// Who roams for days meets ever new addresses.
+#[test]
+fn preferences_of_former_addresses_are_remembered_up_to_a_bound() {
+    let (mut gatherer, _) = one(CandidateFilter::default());
+    let home = gatherer.preference(&Socket::udp(HOST, at("10.0.0.1:5000")));
+    for number in 1..2_000_u32 {
+        let [.., high, low] = number.to_be_bytes();
+        let local = SocketAddr::from(([10, 1, high, low], 5_000));
+        gatherer.socket_up(Socket::udp(SocketId(number), local)).unwrap();
+        gatherer.gather(&mut Candidates::new());
+        gatherer.socket_down(SocketId(number));
+    }
+    assert!(gatherer.ranked.len() <= MAX_RANKED, "{}", gatherer.ranked.len());
+    assert_eq!(gatherer.preference(&Socket::udp(HOST, at("10.0.0.1:5000"))), home, "a living one is kept");
+}

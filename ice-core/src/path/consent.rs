@@ -31,7 +31,7 @@ pub(crate) struct Consent {
     drawn: Duration,
     outstanding: SmallVec<[Outstanding; MAX_OUTSTANDING]>,
     unanswered: u8,
-    /// Of the last answer, if there was one.
+    /// Smoothed over the answers that there were, so that a delay that wavers does not move the choice.
     rtt: Option<Duration>,
     /// Unanswered checks, of a thousand, each counting an eighth.
     loss_per_mille: u16,
@@ -111,6 +111,11 @@ impl Consent {
         self.unanswered >= DEGRADED_AFTER
     }
 
+    /// Whether no request has gone unanswered since the last answer.
+    pub(crate) fn was_answered(&self) -> bool {
+        self.unanswered == 0
+    }
+
     /// The flow is to be used from `now` on. If consent has lapsed meanwhile it is asked for again at once
     /// (RFC 7675 §5.1: regained before data flows).
     pub(crate) fn on_wanted(&mut self, now: Instant) {
@@ -135,11 +140,17 @@ impl Consent {
         now: Instant,
         id: TransactionId,
     ) -> Option<(Duration, Option<HealthChange>)> {
+        // RFC 7675 §5.1: what has ended is not revived, whether or not anyone has noticed.
+        if self.is_over(now) {
+            return None;
+        }
         let index = self.outstanding.iter().position(|o| o.id == id)?;
         let sent = self.outstanding.remove(index).sent;
         // Its own request counts no more as unanswered, and older ones were lost: that is history.
         self.outstanding.retain(|o| o.sent > sent);
-        self.rtt = Some(now.since(sent));
+        let rtt = now.since(sent);
+        // RFC 6298 §2.3: a new measurement counts an eighth.
+        self.rtt = Some(self.rtt.map_or(rtt, |before| (7 * before + rtt) / 8));
         self.loss_per_mille -= self.loss_per_mille / 8;
         Some((now.since(sent), self.on_check_answered(now)))
     }

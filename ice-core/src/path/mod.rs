@@ -3,6 +3,7 @@
 //! The agent tells it what the checks have found. It knows nothing of how a pair became valid.
 
 mod consent;
+mod health;
 mod lite;
 mod profile;
 #[cfg(test)]
@@ -115,16 +116,6 @@ struct ComponentPaths {
     traffic: Traffic,
 }
 
-/// How a flow does.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct Measured {
-    pub(crate) pair: PairId,
-    /// Of the last consent check, if one was answered.
-    pub(crate) rtt: Option<Duration>,
-    pub(crate) loss_per_mille: u16,
-    pub(crate) degraded: bool,
-}
-
 /// A valid flow and what keeps it.
 #[derive(Debug)]
 struct Kept {
@@ -220,38 +211,6 @@ impl Paths {
     /// Whether valid flows are kept alive although another one is selected, to change to: at most [`MAX_STANDBY`].
     pub(crate) fn set_standby(&mut self, standby: bool) {
         self.standby = standby;
-    }
-
-    /// What the application has seen of the component's path: trouble, or none.
-    pub(crate) fn note(&mut self, now: Instant, component: ComponentId, trouble: bool) {
-        let Some(of) = self.components.iter_mut().find(|c| c.component == component) else { return };
-        let Some(carrier) = of.carrier(now).map(|f| f.pair) else { return };
-        let Some(kept) = of.flows.iter_mut().find(|kept| kept.flow.pair == carrier) else { return };
-        let effect = match kept.consent.note(trouble) {
-            Some(HealthChange::Degraded) => Effect::Degraded(carrier),
-            Some(HealthChange::Recovered) => Effect::Recovered(carrier),
-            None => return,
-        };
-        self.effects.push_back(effect);
-    }
-
-    /// The flows of the current generation that data could take, with how they do.
-    pub(crate) fn measured(
-        &self,
-        now: Instant,
-        component: ComponentId,
-    ) -> impl Iterator<Item = Measured> + '_ {
-        let generation = self.generation;
-        let flows =
-            self.components.iter().filter(move |c| c.component == component).flat_map(|c| c.flows.iter());
-        flows.filter(move |k| k.flow.pair.generation() == generation && k.consent.is_granted(now)).map(
-            |kept| Measured {
-                pair: kept.flow.pair,
-                rtt: kept.consent.rtt(),
-                loss_per_mille: kept.consent.loss_per_mille(),
-                degraded: kept.consent.is_degraded(),
-            },
-        )
     }
 
     /// The selected flow is gone, and any valid one may follow it.
@@ -395,6 +354,7 @@ impl Paths {
 
     /// Ends what has run out. Call before [`Self::poll_request`].
     pub(crate) fn on_time(&mut self, now: Instant, tracer: &mut Tracer) {
+        self.relieve(now);
         let standby = self.standby;
         let over = |c: &ComponentPaths| {
             let mut maintained = c.flows.iter().filter(|kept| c.maintains(kept, standby));

@@ -17,8 +17,10 @@
 //!
 //! What else a scenario may need: [`for_seeds`] plays it many times; [`World::start_traffic`] lets data flow meanwhile
 //! and accounts for it; [`World::pair_with_puppet`] makes a peer that does exactly what the scenario says;
-//! [`Network::set_rule`] meddles with single datagrams; [`World::tell`] and [`PeerSpec`] decide what signalling brings.
+//! [`Network::set_rule`] meddles with single datagrams; [`World::tell`] and [`PeerSpec`] decide what signalling brings;
+//! [`World::interface_down`] and [`World::interface_up`] let a peer roam.
 
+mod interfaces;
 mod peer;
 mod puppet;
 mod run;
@@ -104,7 +106,7 @@ impl World {
     }
 
     /// Two peers who want to connect: `alice` controlling, `bob` controlled, unless they say otherwise. Signalling tells credentials,
-    /// `ice-lite`, `ice-pacing` and candidates; it starts at once and takes no time, unless they say otherwise.
+    /// `ice-lite`, `ice-pacing`, `ice-options` and candidates; it starts at once and takes no time, unless they say otherwise.
     pub fn pair(&mut self, alice: PeerSpec, bob: PeerSpec) -> [PeerId; 2] {
         let alice = self.add("alice", Role::Controlling, alice);
         let bob = self.add("bob", Role::Controlled, bob);

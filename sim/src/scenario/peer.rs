@@ -30,6 +30,7 @@ pub(super) struct Story {
     pub(super) candidates_delay: Duration,
     pub(super) credentials: Told,
     pub(super) candidates: bool,
+    pub(super) removals: bool,
     pub(super) pacing: bool,
 }
 
@@ -58,6 +59,7 @@ pub fn open() -> PeerSpec {
             candidates_delay: Duration::ZERO,
             credentials: Told::Right,
             candidates: true,
+            removals: true,
             pacing: true,
         },
     }
@@ -154,6 +156,13 @@ impl PeerSpec {
         self
     }
 
+    /// That a candidate of it is gone is not told.
+    #[must_use]
+    pub fn without_signalled_removals(mut self) -> Self {
+        self.story.removals = false;
+        self
+    }
+
     /// Its `ice-pacing` is not told.
     #[must_use]
     pub fn without_signalled_pacing(mut self) -> Self {
@@ -195,7 +204,8 @@ pub(super) struct Peer {
 }
 
 /// Where a STUN server would stand. Nobody lives there.
-const STUN_SERVER: SocketAddr = SocketAddr::new(IpAddr::V4(core::net::Ipv4Addr::new(192, 0, 2, 1)), 3478);
+pub(super) const STUN_SERVER: SocketAddr =
+    SocketAddr::new(IpAddr::V4(core::net::Ipv4Addr::new(192, 0, 2, 1)), 3478);
 
 impl Peer {
     #[expect(
@@ -267,6 +277,26 @@ impl Peer {
     /// Whether what reaches this host is for this peer.
     pub(super) fn is_on(&self, host: HostId) -> bool {
         self.host == host || self.sockets.iter().any(|(h, _)| *h == host)
+    }
+
+    /// A socket more, that the agent is to be told of by this name.
+    pub(super) fn add_socket(&mut self, local: SocketAddr) -> SocketId {
+        self.sockets.push((self.host, local));
+        SocketId(u32::try_from(self.sockets.len() - 1).unwrap_or(u32::MAX))
+    }
+
+    /// Its virtual relay.
+    pub(super) fn relay(&self) -> Option<(SocketId, (HostId, SocketAddr))> {
+        let all = (0..).map(SocketId).zip(self.sockets.iter().copied());
+        all.into_iter().find(|(_, (host, _))| *host != self.host)
+    }
+
+    /// The sockets that were ever bound to an address of the host.
+    pub(super) fn sockets_at(&self, ip: IpAddr) -> Vec<(SocketId, SocketAddr)> {
+        let all = (0..).map(SocketId).zip(self.sockets.iter().copied());
+        all.filter(|(_, (host, local))| *host == self.host && local.ip() == ip)
+            .map(|(id, (_, local))| (id, local))
+            .collect()
     }
 
     /// That of the first living socket.

@@ -148,10 +148,15 @@ impl World {
             timeline.tell(now, name, event.clone());
         }
         let told = self.peer(id).story.candidates;
+        let removals_told = self.peer(id).story.removals;
         match &event {
             Event::LocalCandidate { stream, candidate } if told => {
                 let candidate = self.named(id, candidate.clone());
                 self.signal(id, News::Candidate(*stream, candidate));
+            }
+            Event::CandidateRemoved { stream, candidate } if told && removals_told => {
+                let candidate = self.named(id, candidate.clone());
+                self.signal(id, News::Removed(*stream, candidate));
             }
             Event::Restarted { answers, .. } if !self.uses_offers => {
                 self.signal_credentials(id, answers.clone());

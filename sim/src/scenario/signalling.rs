@@ -4,6 +4,7 @@ use core::fmt;
 use core::time::Duration;
 
 use floe_core::candidate::{Address, CandidateError};
+use floe_core::description::IceOptions;
 use floe_core::{Candidate, CandidateType, Credentials, Query, RemoteError, Unresolved};
 
 use super::peer::Told;
@@ -19,13 +20,15 @@ pub(super) struct Signal {
 
 pub(super) enum News {
     Credentials(Credentials, Option<String>),
-    /// What goes for the whole session: `ice-lite` and `ice-pacing`.
-    Session(bool, Option<Duration>),
+    /// What goes for the whole session: `ice-lite`, `ice-pacing` and `ice-options`.
+    Session(bool, Option<Duration>, IceOptions),
     /// To restart, with the credentials of it.
     Offer(Credentials),
     /// To the offer, with the answerer's.
     Answer(Credentials),
     Candidate(u16, Candidate),
+    /// This one is gone.
+    Removed(u16, Candidate),
     EndOfCandidates,
 }
 
@@ -48,6 +51,17 @@ impl World {
         self.note(format!("{} is told {line}", self.peer(to).name));
         let candidate: Candidate = line.parse().map_err(Untold::Line)?;
         self.agent(to).add_remote_candidate(now, &candidate).map_err(Untold::Refused)
+    }
+
+    /// Signalling tells a peer at this moment that this candidate of the other side is gone.
+    ///
+    /// # Errors
+    /// As [`Self::tell`].
+    pub fn tell_gone(&mut self, to: PeerId, line: &str) -> Result<(), Untold> {
+        let now = self.now();
+        self.note(format!("{} is told that {line} is gone", self.peer(to).name));
+        let candidate: Candidate = line.parse().map_err(Untold::Line)?;
+        self.agent(to).remove_remote_candidate(now, 0, &candidate).map_err(Untold::Refused)
     }
 
     /// What signalling brought to a peer and its agent did not take, with the time.
@@ -122,7 +136,7 @@ impl World {
         if let Ok(told) = told {
             let ours = peer.agent.local_description();
             let pacing = ours.pacing.filter(|_| peer.story.pacing).map(|ms| Duration::from_millis(ms.into()));
-            let session = News::Session(ours.lite, pacing);
+            let session = News::Session(ours.lite, pacing, ours.options);
             self.signal(from, News::Credentials(told, answers));
             self.signal(from, session);
         }
@@ -161,7 +175,7 @@ impl World {
             News::Credentials(..) | News::Session(..) | News::Offer(_) | News::Answer(_) => {
                 peer.story.credentials_delay
             }
-            News::Candidate(..) | News::EndOfCandidates => peer.story.candidates_delay,
+            News::Candidate(..) | News::Removed(..) | News::EndOfCandidates => peer.story.candidates_delay,
         };
         let at = self.now() + delay;
         self.signals.extend(peer.other.map(|to| Signal { at, to, news }));
@@ -189,12 +203,16 @@ impl World {
                 News::Credentials(credentials, answers) => {
                     peer.agent.accept_credentials(now, credentials, answers.as_deref())
                 }
-                News::Session(lite, pacing) => peer
+                News::Session(lite, pacing, options) => peer
                     .agent
                     .set_remote_lite(now, lite)
-                    .and_then(|()| peer.agent.set_remote_pacing(now, pacing)),
+                    .and_then(|()| peer.agent.set_remote_pacing(now, pacing))
+                    .and_then(|()| peer.agent.set_remote_options(now, &options)),
                 News::Candidate(stream, candidate) => {
                     peer.agent.add_stream_candidate(now, stream, &candidate)
+                }
+                News::Removed(stream, candidate) => {
+                    peer.agent.remove_remote_candidate(now, stream, &candidate)
                 }
                 News::EndOfCandidates => {
                     peer.agent.end_of_remote_candidates(now);

@@ -80,6 +80,7 @@ impl fmt::Display for Told<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
             Event::LocalCandidate { candidate, .. } => write!(f, "local {candidate}"),
+            Event::CandidateRemoved { candidate, .. } => write!(f, "removed {candidate}"),
             Event::GatheringDone => f.write_str("gathering done"),
             Event::PathUsable(path) => write!(f, "usable: {path}"),
             Event::PathSelected(path) => write!(f, "selected: {path}"),

@@ -124,6 +124,12 @@ impl World {
         Tally { network: self.network.counters_of(lane.tag).clone(), ..lane.tally.clone() }
     }
 
+    /// Whether any of the traffic that `from` has sent has come.
+    pub fn traffic_has_come(&self, from: PeerId) -> bool {
+        let lane = self.traffic.as_ref().and_then(|t| t.lanes.get(from.0));
+        lane.is_some_and(|lane| lane.tally.between.is_some())
+    }
+
     /// When the next datagram is to be sent.
     pub(super) fn next_traffic(&self) -> Option<Instant> {
         let traffic = self.traffic.as_ref().filter(|t| t.running)?;

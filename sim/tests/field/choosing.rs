@@ -146,6 +146,24 @@ fn the_peer_nominates_before_our_own_check_has_succeeded() {
     }
 }
 
+/// The same with a better pair when another has been selected long ago: the peer sends on the better one already.
+#[test]
+fn the_peer_nominates_a_better_pair_before_our_own_check_of_it_has_succeeded() {
+    for silence in [10, 700, 1_600, 3_600, 20_000] {
+        let mut world = World::seeded(5);
+        let (alice, puppet) = world.pair_with_puppet(open().with(controlled()), 2);
+        let [best, spare] = [0, 1].map(|n| world.puppet_address(puppet, n));
+        world.network().set_rule(move |d| if d.to == best { Fate::Lose } else { Fate::Pass });
+        world.puppet_checks(puppet, 1, true);
+        world.run_until(both_selected).within(secs(1));
+        world.puppet_checks(puppet, 0, true);
+        world.run_for(millis(silence));
+        assert_eq!(world.selected(alice).unwrap().remote, spare);
+        world.network().clear_rule();
+        world.run_until(|w| w.selected(alice).unwrap().remote == best).within(millis(600));
+    }
+}
+
 /// The peer has nominated a pair, and another one later. It may send on either, and what it sends arrives. When the pair
 /// that we use dies, the other takes its place without a restart.
 #[test]

@@ -8,6 +8,8 @@
 
 mod choosing;
 mod consent;
+mod promotion;
+mod removal;
 mod restart;
 mod roles;
 mod signalling;

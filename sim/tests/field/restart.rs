@@ -117,6 +117,38 @@ fn a_restart_in_the_middle_of_gathering() {
     }
 }
 
+/// Gathering goes on, and back: while the offer waits for its answer, or the answer is on its way, either side loses the interface that
+/// is in use and gets another. Both end with a new pair, which is none of the lost interface.
+#[test]
+fn an_interface_changes_while_an_offer_to_restart_waits() {
+    for (who, loser) in [(0, 0), (0, 1), (1, 0), (1, 1)] {
+        // After 100 ms both know all, and the new pair is soon selected: that would be the next restart's story.
+        for ms in (0..=100).step_by(5) {
+            let mut world = World::seeded(ms);
+            let side = || open().with_addresses(2).signalled_after(millis(50));
+            let peers = world.pair(side(), side());
+            world.run_until(both_selected).within(secs(1));
+            world.run_for(secs(2));
+            let lost = world.selected(peers[loser]).unwrap().base.ip();
+            world.offer_restart(peers[who]);
+            world.run_for(millis(ms));
+            world.interface_down(peers[loser], lost);
+            world.interface_up(peers[loser]);
+            world.run_until(move |w| both_restarted(w, peers) && w.agree(peers[0], peers[1])).within(secs(3));
+            world.start_traffic(millis(20));
+            world.run_for(secs(5));
+            world.stop_traffic();
+            assert!(world.agree(peers[0], peers[1]));
+            let pairs = world.agent(peers[loser]).explain().pairs;
+            assert!(!pairs.iter().any(|p| p.local.ip() == lost), "{pairs:?}");
+            for peer in peers {
+                assert!(world.traffic(peer).is_lossless(), "{}", world.traffic(peer));
+                assert!(!world.events(peer).iter().any(|(_, e)| matches!(e, Event::Failed(_))));
+            }
+        }
+    }
+}
+
 /// Restarts in a row, of the same side or of both, faster than signalling, or at the very same moment: both end with the same
 /// generation of credentials, and not a datagram of the data is lost or refused on the way.
 #[test]

@@ -9,13 +9,13 @@ use floe_core::{AgentConfig, ComponentId, Nomination, Role};
 use floe_sim::LinkConfig;
 use floe_sim::scenario::{PeerId, World, both_selected, for_seeds, millis, open, secs};
 
-const SEEDS: core::ops::Range<u64> = 0..200;
+pub(super) const SEEDS: core::ops::Range<u64> = 0..200;
 const LOSSES: [f64; 3] = [0.0, 0.1, 0.3];
 /// Past anything that was seen, and far from the patience of an agent.
-const LONG: Duration = Duration::from_secs(30);
+pub(super) const LONG: Duration = Duration::from_secs(30);
 
 /// Tells a story with each seed and each loss; the story says how long it took.
-fn for_losses(name: &str, story: impl Fn(&mut World) -> Duration) {
+pub(super) fn for_losses(name: &str, story: impl Fn(&mut World) -> Duration) {
     for loss in LOSSES {
         let times = RefCell::new(Vec::new());
         for_seeds(SEEDS, |world| {
@@ -33,7 +33,7 @@ fn restarted(world: &World, peers: [PeerId; 2]) -> bool {
     peers.iter().all(|&peer| world.selected(peer).is_some_and(|path| path.pair.generation() > 0))
 }
 
-fn assert_together(world: &mut World, peers: [PeerId; 2]) {
+pub(super) fn assert_together(world: &mut World, peers: [PeerId; 2]) {
     assert!(world.agree(peers[0], peers[1]));
     let roles = peers.map(|peer| world.agent(peer).role());
     assert_eq!(roles[0], roles[1].opposite());
@@ -107,10 +107,6 @@ fn nominations_one_after_the_other_end_with_the_last() {
         let config = AgentConfig { nomination: Nomination::Renominate, ..Default::default() };
         let side = || open().with_addresses(3).with(config.clone());
         let [alice, bob] = world.pair(side(), side().with_role(Role::Controlled));
-        for peer in [alice, bob] {
-            let now = world.now();
-            world.agent(peer).set_remote_renomination(now, true);
-        }
         world.run_until(both_selected).within(LONG);
         world.run_for(secs(2));
         for round in 0..4 {

@@ -15,6 +15,7 @@ mod names;
 mod nats;
 mod pacing;
 mod relays;
+mod roaming;
 mod roles;
 mod traces;
 mod traffic;

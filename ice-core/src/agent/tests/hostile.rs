@@ -197,6 +197,16 @@ fn after_close_nothing_is_done_and_every_command_says_so() {
 }
 
 #[test]
+fn after_failure_nothing_more_is_told() {
+    let (mut stage, _) = connected();
+    stage.agent.note_trouble(stage.now, ComponentId::FIRST);
+    stage.poll();
+    stage.agent.life = Life::Failed;
+    stage.agent.note_alive(stage.now, ComponentId::FIRST);
+    assert_eq!(stage.agent.events, []);
+}
+
+#[test]
 fn wrong_orders_of_calls_are_error_values() {
     let mut stage = Stage::new(role(Role::Controlled));
     let mut scratch = [0; MAX_TRANSMIT];

@@ -4,10 +4,13 @@
 mod adversity;
 mod conformance;
 mod cost;
+mod crowds;
+mod doubt;
 mod filters;
 mod hostile;
 mod limits;
 mod lite;
+mod long_lives;
 mod names;
 mod nomination;
 mod patience;
@@ -15,9 +18,11 @@ mod profile;
 mod puppet;
 mod restart;
 mod restart_candidates;
+
 mod roaming;
 mod stats;
 mod streams;
+mod stubborn;
 
 use super::*;
 use crate::candidate::Candidate;

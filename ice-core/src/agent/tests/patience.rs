@@ -117,3 +117,36 @@ fn a_late_answer_to_a_consent_check_revives_nothing() {
     let mut scratch = [0; MAX_TRANSMIT];
     assert_eq!(stage.agent.send(stage.now, ComponentId::FIRST, b"x", &mut scratch), Err(SendError::NoPath));
 }
+
+// ---- rev1 ----
+
+/// The same as above, but the machine slept, and the datagrams are read before the first poll.
+#[test]
+fn a_late_answer_before_the_poll_revives_nothing_either() {
+    let mut stage = Stage::new(role(Role::Controlled));
+    let request = stage.request(CONTROLLING, true);
+    stage.receive(PEER, &request);
+    stage.poll();
+    stage.answer_all(PEER);
+    stage.wait(Duration::from_secs(6));
+    let check = stage.take_request(PEER).unwrap();
+    stage.now = stage.now + Duration::from_secs(600);
+    let late = stage.response(&check, address(0));
+    let outcome = stage.receive(PEER, &late);
+    stage.poll();
+    let mut scratch = [0; MAX_TRANSMIT];
+    let sent = stage.agent.send(stage.now, ComponentId::FIRST, b"x", &mut scratch).map(|_| ());
+    assert_eq!((outcome, sent), (Outcome::Dropped(DropReason::UnknownTransaction), Err(SendError::NoPath)));
+}
+
+#[test]
+fn a_check_is_not_answered_ten_minutes_later() {
+    let mut stage = Stage::new(role(Role::Controlling));
+    stage.add_candidate(PEER, 7);
+    stage.poll();
+    let check = stage.take_request(PEER).unwrap();
+    stage.now = stage.now + Duration::from_secs(600);
+    let late = stage.response(&check, address(0));
+    stage.receive(PEER, &late);
+    assert_eq!(stage.agent.path(ComponentId::FIRST).map(|p| p.rtt), None);
+}

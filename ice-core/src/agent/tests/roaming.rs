@@ -379,3 +379,130 @@ fn a_path_is_told_though_the_socket_of_its_mapped_address_is_gone() {
     let remote = stage.agent.path(ComponentId::FIRST).map(|path| path.remote);
     assert_eq!(remote, Some(puppet::PEER));
 }
+
+// ---- rev1 ----
+
+/// The only path towards a peer that renominates goes, long after patience has passed; the next network comes 300 ms later.
+#[test]
+fn a_lost_path_towards_a_renominating_peer_is_not_the_end() {
+    for loser in [0, 1] {
+        let mut net = Net::new(renominating());
+        let first = [net.up(0, at(0, 1)), net.up(1, at(1, 1))];
+        net.run(60_000);
+        net.assert_selected(at(0, 1), at(1, 1));
+        net.down(loser, first[loser]);
+        net.run(300);
+        assert!(
+            !net.events.iter().any(|(.., e)| matches!(e, Event::Failed(_))),
+            "loser {loser} {:#?}",
+            net.log()
+        );
+        net.up(loser, at(loser, 2));
+        net.run(1_000);
+        assert!(net.selected().iter().all(Option::is_some), "{:#?}", net.log());
+    }
+}
+
+/// The same, and the application does what RestartNeeded asks for.
+#[test]
+fn restart_needed_can_be_followed() {
+    let mut net = Net::new(renominating());
+    let first = [net.up(0, at(0, 1)), net.up(1, at(1, 1))];
+    net.run(60_000);
+    net.down(0, first[0]);
+    net.run(1);
+    assert!(
+        net.events.iter().any(|(_, s, e)| *s == 0 && matches!(e, Event::RestartNeeded(_))),
+        "{:#?}",
+        net.log()
+    );
+    let now = net.now;
+    assert_eq!(net.agents[0].restart(now).map(|_| ()), Ok(()), "{:#?}", net.log());
+}
+
+/// A standby is nominated, the selected path goes, and the peer is silent.
+#[test]
+fn nobody_waits_for_a_moment_that_has_passed() {
+    let mut net = Net::new(renominating());
+    for side in 0..2 {
+        net.up(side, at(side, 1));
+        net.up(side, at(side, 2));
+    }
+    net.run(3_000);
+    net.assert_selected(at(0, 1), at(1, 1));
+    net.mute = vec![at(1, 1), at(1, 2)];
+    net.agents[0].note_trouble(net.now, ComponentId::FIRST);
+    net.run(100);
+    let lost = net.sockets.iter().find(|s| s.2 == at(0, 1)).unwrap().1;
+    net.down(0, lost);
+    net.run(11_000);
+    let mut scratch = [0; MAX_TRANSMIT];
+    let next = loop {
+        if let Output::Wait(next) = net.agents[0].poll(net.now, &mut scratch) {
+            break next;
+        }
+    };
+    assert!(next.is_none_or(|at| at > net.now), "now {} next {next:?} {:#?}", net.now, net.log());
+}
+
+/// The path dies while a restart waits for its answer, and a standby is there.
+#[test]
+fn a_standby_serves_while_a_restart_waits_for_its_answer() {
+    for restarts in [false, true] {
+        let mut net = Net::new(renominating());
+        for side in 0..2 {
+            net.up(side, at(side, 1));
+            net.up(side, at(side, 2));
+        }
+        net.run(3_000);
+        if restarts {
+            let now = net.now;
+            net.agents[0].restart(now).unwrap();
+            let mut scratch = [0; MAX_TRANSMIT];
+            // The news of it is lost.
+            while let Output::Event(_) = net.agents[0].poll(now, &mut scratch) {}
+        }
+        net.mute.push(at(0, 1));
+        net.run(20_000);
+        let base = net.agents[0].path(ComponentId::FIRST).map(|p| p.base);
+        assert_eq!(base, Some(at(0, 2)), "restarts {restarts} {:#?}", net.log());
+    }
+}
+
+/// Two components lose their paths at once: how often is the application told to restart?
+#[test]
+fn one_loss_of_the_network_asks_for_one_restart() {
+    let mut net = Net::new(AgentConfig { streams: vec![2], ..Default::default() });
+    for side in 0..2 {
+        net.up(side, at(side, 1));
+        let id = SocketId(100 + side as u32);
+        let local = SocketAddr::new(at(side, 1).ip(), 5001);
+        net.sockets.push((side, id, local));
+        let second = ComponentId { stream: 0, component: 2 };
+        net.agents[side].socket_up(net.now, Socket::udp(id, local).component(second)).unwrap();
+    }
+    net.run(3_000);
+    net.mute = vec![at(1, 1), SocketAddr::new(at(1, 1).ip(), 5001)];
+    net.run(60_000);
+    let asked = net.events.iter().filter(|(_, s, e)| *s == 0 && matches!(e, Event::RestartNeeded(_))).count();
+    assert_eq!(asked, 1, "{:#?}", net.log());
+}
+
+/// The selected path goes, a standby takes over, and then that one goes, too.
+#[test]
+fn a_restart_is_asked_for_when_the_last_standby_is_lost() {
+    let mut net = Net::new(renominating());
+    for side in 0..2 {
+        net.up(side, at(side, 1));
+        net.up(side, at(side, 2));
+    }
+    net.run(60_000);
+    net.mute = vec![at(1, 1), at(1, 2)];
+    net.run(100);
+    let lost = net.sockets.iter().find(|s| s.2 == at(0, 1)).unwrap().1;
+    net.down(0, lost);
+    net.run(45_000);
+    let asked = net.events.iter().any(|(_, s, e)| *s == 0 && matches!(e, Event::RestartNeeded(_)));
+    assert!(net.agents[0].path(ComponentId::FIRST).is_none());
+    assert!(asked, "{:#?}", net.log());
+}
