@@ -50,6 +50,7 @@ mod queue;
 mod record;
 mod rule;
 pub mod scenario;
+pub mod server;
 mod socket;
 mod topology;
 
