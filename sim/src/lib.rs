@@ -43,6 +43,7 @@
 
 mod address;
 mod dice;
+mod hosting;
 mod link;
 mod nat;
 mod network;
@@ -56,6 +57,7 @@ mod topology;
 
 pub use address::{AddressTaken, Attachment, Family, HostId, NatId};
 pub use floe_core::base::Instant;
+pub use hosting::{HostingError, StunHost, TurnHost};
 pub use link::LinkConfig;
 pub use nat::{Filtering, Hairpin, Mapping, NatConfig, PortAssignment, Refresh};
 pub use network::{Delivery, Network};

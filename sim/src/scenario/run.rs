@@ -94,17 +94,20 @@ impl World {
         wake.extend(self.network.next_event());
         wake.extend(self.signals.iter().map(|s| s.at));
         wake.extend(self.next_traffic());
+        wake.extend(self.next_of_servers());
         let next = wake.into_iter().min().unwrap_or(end).max(self.now());
         if next >= end {
             while let Some(delivery) = self.network.advance(end) {
                 self.deliver(delivery);
             }
+            self.advance_servers();
             self.settle();
             return false;
         }
         while let Some(delivery) = self.network.advance(next) {
             self.deliver(delivery);
         }
+        self.advance_servers();
         self.bring_signals();
         self.send_traffic();
         self.idle = if self.now() > before { 0 } else { self.idle + 1 };
@@ -171,6 +174,9 @@ impl World {
     }
 
     fn deliver(&mut self, delivery: Delivery) {
+        if self.deliver_to_server(&delivery) {
+            return;
+        }
         let Delivery { at, host, local, remote, mut bytes } = delivery;
         let Some(index) = self.peers.iter().position(|p| p.is_on(host)) else {
             if let Some(puppet) = self.puppets.iter().position(|p| p.host == host) {

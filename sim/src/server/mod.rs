@@ -5,7 +5,8 @@
 //! against them: one mistake cannot cancel out on both sides.
 //!
 //! [`StunServer`] is RFC 8489's Binding with the second address of RFC 5780. [`TurnServer`] is RFC 8656 with both message
-//! integrities, over datagrams and over streams. [`Fault`] makes either misbehave.
+//! integrities, over datagrams and over streams. [`Fault`] makes either misbehave. [`StunHost`](crate::StunHost) and
+//! [`TurnHost`](crate::TurnHost) put them on hosts of a [`Network`](crate::Network); they themselves know nothing of it.
 
 mod codec;
 mod credentials;

@@ -142,7 +142,11 @@ impl StunServer {
         remote: SocketAddr,
         request: &Incoming<'_>,
     ) -> (SocketAddr, Outgoing) {
-        let places = self.places.map(|[main, other]| {
+        let places = self.places.filter(|places| {
+            // A socket beside the four, of the other family perhaps, has no other.
+            places.iter().any(|p| p.ip() == local.ip()) && places.iter().any(|p| p.port() == local.port())
+        });
+        let places = places.map(|[main, other]| {
             let ip = if local.ip() == main.ip() { other.ip() } else { main.ip() };
             let port = if local.port() == main.port() { other.port() } else { main.port() };
             SocketAddr::new(ip, port)

@@ -6,7 +6,9 @@ use floe_sim::server::PasswordAlgorithm;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
-use crate::client::{ALLOCATE, Answer, BINDING, CREATE_PERMISSION, Lab, REFRESH, peer, sha256, udp};
+use crate::client::{
+    ALLOCATE, Answer, BINDING, CREATE_PERMISSION, Lab, REFRESH, lifetime, peer, sha256, udp,
+};
 
 const PASSWORD_ALGORITHMS: u16 = 0x8002;
 const PASSWORD_ALGORITHM: u16 = 0x001D;
@@ -181,4 +183,22 @@ fn a_request_that_is_broken_beside_its_credentials_is_refused_under_its_seal() {
     let answer = lab.request(CREATE_PERMISSION, &[(0x0012, vec![0, 9, 0, 0, 1, 2, 3, 4])]);
     assert_eq!(answer.code(), Some(400));
     assert!(answer.message().verify(&lab.key()).is_ok());
+}
+
+/// RFC 8489 §14.5: whoever adds something on the way adds nothing.
+#[test]
+fn what_is_behind_the_seal_has_no_effect() {
+    let mut lab = Lab::new(|_| {});
+    lab.allocate();
+    let mut request = lab.signed(REFRESH, &[]);
+    for added in [lifetime(0), (0x7F00, vec![]), (0x0019, vec![1])] {
+        let (kind, value) = added;
+        request.extend(kind.to_be_bytes());
+        request.extend((value.len() as u16).to_be_bytes());
+        request.extend(&value);
+        request.resize(request.len().next_multiple_of(4), 0);
+    }
+    let length = u16::try_from(request.len() - 20).unwrap();
+    request[2..4].copy_from_slice(&length.to_be_bytes());
+    assert_eq!(lab.exchange(&request).unwrap().lifetime(), Some(600));
 }

@@ -87,10 +87,29 @@ pub(crate) struct Lab {
     pub(crate) sockets: Sockets,
     pub(crate) now: Instant,
     pub(crate) client: FiveTuple,
+    pen: Pen,
+}
+
+/// Writes what a client sends.
+pub(crate) struct Pen {
     pub(crate) user: (&'static str, &'static str),
     /// REALM and NONCE of the last challenge.
     pub(crate) challenge: Option<(String, Vec<u8>)>,
     ids: u64,
+}
+
+impl core::ops::Deref for Lab {
+    type Target = Pen;
+
+    fn deref(&self) -> &Pen {
+        &self.pen
+    }
+}
+
+impl core::ops::DerefMut for Lab {
+    fn deref_mut(&mut self) -> &mut Pen {
+        &mut self.pen
+    }
 }
 
 impl Lab {
@@ -104,9 +123,7 @@ impl Lab {
             sockets: Sockets::default(),
             now: Instant::from_millis(1_000),
             client: FiveTuple::udp("203.0.113.7:40000".parse().unwrap(), server_address()),
-            user: ("alice", "secret"),
-            challenge: None,
-            ids: 0,
+            pen: Pen::new(("alice", "secret")),
         }
     }
 
@@ -144,6 +161,45 @@ impl Lab {
         }
     }
 
+    /// Does what a client does: without credentials first, and with those of the challenge then.
+    pub(crate) fn request(&mut self, number: u16, attributes: &[Attribute]) -> Answer {
+        if self.challenge.is_none() {
+            let request = self.unsigned(number, attributes);
+            let answer = self.exchange(&request).expect("a challenge");
+            assert_eq!(answer.code(), Some(401));
+            self.accept(&answer);
+        }
+        let request = self.signed(number, attributes);
+        let answer = self.exchange(&request).expect("an answer");
+        if answer.code().is_none() {
+            assert!(answer.message().verify(&self.key()).is_ok(), "signed for the client");
+        }
+        answer
+    }
+
+    /// An allocation with nothing special, and its relayed address.
+    pub(crate) fn allocate(&mut self) -> SocketAddr {
+        let answer = self.request(ALLOCATE, &[udp()]);
+        assert_eq!(answer.code(), None);
+        answer.address(XOR_RELAYED_ADDRESS).unwrap()
+    }
+
+    pub(crate) fn allocation(&self) -> &Allocation {
+        self.server.allocation(self.client).expect("an allocation")
+    }
+
+    /// A peer's datagram comes to a relayed address.
+    pub(crate) fn peer_sends(&mut self, relay: SocketAddr, peer: &str, bytes: &[u8]) -> Vec<TurnOutput> {
+        self.server.relay_input(self.now, relay, peer.parse().unwrap(), bytes);
+        core::iter::from_fn(|| self.server.poll()).collect()
+    }
+}
+
+impl Pen {
+    pub(crate) fn new(user: (&'static str, &'static str)) -> Self {
+        Self { user, challenge: None, ids: 0 }
+    }
+
     /// A transaction id that was not used before.
     pub(crate) fn id(&mut self) -> TransactionId {
         self.ids += 1;
@@ -178,37 +234,10 @@ impl Lab {
         buffer[..length].to_vec()
     }
 
-    /// Does what a client does: without credentials first, and with those of the challenge then.
-    pub(crate) fn request(&mut self, number: u16, attributes: &[Attribute]) -> Answer {
-        if self.challenge.is_none() {
-            let request = self.unsigned(number, attributes);
-            let answer = self.exchange(&request).expect("a challenge");
-            assert_eq!(answer.code(), Some(401));
-            self.accept(&answer);
-        }
-        let request = self.signed(number, attributes);
-        let answer = self.exchange(&request).expect("an answer");
-        if answer.code().is_none() {
-            assert!(answer.message().verify(&self.key()).is_ok(), "signed for the client");
-        }
-        answer
-    }
-
     /// Takes REALM and NONCE of a challenge.
     pub(crate) fn accept(&mut self, answer: &Answer) {
         let message = answer.message();
         self.challenge = Some((message.realm().unwrap().to_owned(), message.nonce().unwrap().to_vec()));
-    }
-
-    /// An allocation with nothing special, and its relayed address.
-    pub(crate) fn allocate(&mut self) -> SocketAddr {
-        let answer = self.request(ALLOCATE, &[udp()]);
-        assert_eq!(answer.code(), None);
-        answer.address(XOR_RELAYED_ADDRESS).unwrap()
-    }
-
-    pub(crate) fn allocation(&self) -> &Allocation {
-        self.server.allocation(self.client).expect("an allocation")
     }
 
     /// An indication.
@@ -218,12 +247,6 @@ impl Lab {
         let writer = MessageWriter::new(&mut buffer, Class::Indication, method(number), id);
         let length = put(writer, id, attributes).finish().unwrap();
         buffer[..length].to_vec()
-    }
-
-    /// A peer's datagram comes to a relayed address.
-    pub(crate) fn peer_sends(&mut self, relay: SocketAddr, peer: &str, bytes: &[u8]) -> Vec<TurnOutput> {
-        self.server.relay_input(self.now, relay, peer.parse().unwrap(), bytes);
-        core::iter::from_fn(|| self.server.poll()).collect()
     }
 }
 

@@ -13,6 +13,7 @@ mod client;
 mod data;
 mod faults;
 mod hostile;
+mod network;
 mod permit;
 mod streams;
 mod stun;
