@@ -229,8 +229,19 @@ fn ports_run_out_and_none_is_given_twice() {
     assert_eq!(ports, [50_001, 50_004]);
     assert_eq!(lab.client(5).request(ALLOCATE, &[udp()]).code(), Some(508));
     let mut lab = Lab::new(|_| {});
-    lab.sockets.refuse = true;
+    lab.sockets.refuses = Some(|_| true);
     assert_eq!(lab.request(ALLOCATE, &[udp()]).code(), Some(508), "the system has none");
+}
+
+#[test]
+fn a_port_without_a_next_one_is_not_taken_for_a_pair() {
+    let mut lab = Lab::new(|config| config.ports = 50_002..=50_002);
+    assert_eq!(lab.request(ALLOCATE, &[udp(), even(true)]).code(), Some(508));
+    lab.allocate();
+    let mut lab = Lab::new(|_| {});
+    lab.sockets.refuses = Some(|at| at.port() % 2 == 1);
+    assert_eq!(lab.request(ALLOCATE, &[udp(), even(true)]).code(), Some(508));
+    assert!(lab.sockets.open.is_empty(), "what was opened on trial is closed again");
 }
 
 #[test]

@@ -68,12 +68,12 @@ pub(crate) fn relay_v6() -> IpAddr {
 #[derive(Default)]
 pub(crate) struct Sockets {
     pub(crate) open: BTreeSet<SocketAddr>,
-    pub(crate) refuse: bool,
+    pub(crate) refuses: Option<fn(SocketAddr) -> bool>,
 }
 
 impl RelaySockets for Sockets {
     fn open(&mut self, at: SocketAddr) -> bool {
-        !self.refuse && self.open.insert(at)
+        !self.refuses.is_some_and(|refuses| refuses(at)) && self.open.insert(at)
     }
 
     fn close(&mut self, at: SocketAddr) {

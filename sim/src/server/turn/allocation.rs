@@ -104,7 +104,7 @@ impl Relay {
     /// Whether so many permissions more are within the limit.
     pub(super) fn has_room_for(&self, now: Instant, peers: &[IpAddr], limit: usize) -> bool {
         let new = peers.iter().filter(|peer| !self.permits(now, **peer)).count();
-        new == 0 || self.permissions(now).count() + new <= limit
+        self.permissions(now).count() + new <= limit
     }
 
     /// Installs or refreshes a permission.

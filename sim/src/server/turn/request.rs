@@ -103,9 +103,7 @@ impl TurnServer {
             return self.encode(response, &Signer::None, request);
         }
         let key = Memory::key(client, bytes);
-        if client.transport == Transport::Udp
-            && let Some(reply) = self.memory.recall(now, &key)
-        {
+        if let Some(reply) = self.memory.recall(now, &key) {
             return Some(reply);
         }
         let Passed { username, signer } = match self.authenticate(now, client.client, request) {
@@ -129,6 +127,7 @@ impl TurnServer {
         let signer = if challenge { Signer::None } else { signer };
         let forged = (fault == Some(Effect::ForgeReply)).then(|| response.clone());
         let reply = self.encode(response, &signer, request)?;
+        // What comes again on a stream is another request: nothing gets lost there.
         if client.transport == Transport::Udp && !challenge {
             self.memory.remember(now, key, reply.clone());
         }
