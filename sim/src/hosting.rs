@@ -1,14 +1,21 @@
 //! Servers on hosts of a simulated network: what comes to their sockets goes into them, and what they send comes out.
 
 use core::net::SocketAddr;
+use std::collections::BTreeMap;
 
 use crate::server::{
-    Allocation, FiveTuple, RelaySockets, StunServer, TurnConfig, TurnConfigError, TurnOutput, TurnServer,
+    Allocation, FiveTuple, RelaySockets, StunServer, Transport, TurnConfig, TurnConfigError, TurnOutput,
+    TurnServer,
 };
-use crate::{Attachment, BindError, Delivery, Family, HostId, Instant, Network};
+use crate::{
+    Attachment, BindError, Delivery, Family, HostId, Instant, Network, StreamChange, StreamEvent, StreamId,
+    StreamKind,
+};
 
-/// The ports of STUN and TURN (RFC 8489 §18.6), and another for RFC 5780.
+/// The ports of STUN and TURN (RFC 8489 §18.6), the one that firewalls let through, and another for RFC 5780.
 const PORT: u16 = 3478;
+const TLS_PORT: u16 = 5349;
+const WEB_PORT: u16 = 443;
 const OTHER_PORT: u16 = 3479;
 
 /// A [`StunServer`] on a public host: at two IPv4 addresses and two ports of each (RFC 5780), and at one IPv6 address.
@@ -93,13 +100,15 @@ impl StunHost {
     }
 }
 
-/// A [`TurnServer`] on a public host, with an IPv4 and an IPv6 address that it is asked at and relays from.
+/// A [`TurnServer`] on a public host, with an IPv4 and an IPv6 address that it is asked at and relays from: over datagrams and
+/// TCP at port 3478, over TLS at ports 5349 and 443.
 ///
-/// Whoever runs the network gives it each [`Delivery`], and calls [`advance`](Self::advance) when it wants to.
+/// Whoever runs the network gives it each [`Delivery`] and [`StreamEvent`], and calls [`advance`](Self::advance) when it wants to.
 pub struct TurnHost {
     host: HostId,
     addresses: [SocketAddr; 2],
     server: TurnServer,
+    streams: BTreeMap<FiveTuple, StreamId>,
 }
 
 impl TurnHost {
@@ -122,8 +131,12 @@ impl TurnHost {
         let addresses = [v4, v6].map(|ip| SocketAddr::new(ip, PORT));
         for address in addresses {
             network.bind(host, Some(address))?;
+            network.listen(host, address, StreamKind::Tcp)?;
+            for port in [TLS_PORT, WEB_PORT] {
+                network.listen(host, SocketAddr::new(address.ip(), port), StreamKind::Tls)?;
+            }
         }
-        Ok(Self { host, addresses, server })
+        Ok(Self { host, addresses, server, streams: BTreeMap::new() })
     }
 
     /// Where it lives.
@@ -162,6 +175,32 @@ impl TurnHost {
         true
     }
 
+    /// Something has happened to a stream. False if that is not here.
+    pub fn on_stream(&mut self, network: &mut Network, event: &StreamEvent) -> bool {
+        if event.host != self.host {
+            return false;
+        }
+        let (client, server) = (event.remote, event.local);
+        let transport = if server.port() == PORT { Transport::Tcp } else { Transport::Tls };
+        let client = FiveTuple { transport, client, server };
+        match &event.change {
+            StreamChange::Accepted(_) => {
+                self.streams.insert(client, event.stream);
+            }
+            StreamChange::Bytes(bytes) => {
+                let mut sockets = Bench { network, host: self.host };
+                self.server.stream_input(event.at, client, bytes, &mut sockets);
+            }
+            StreamChange::Ended | StreamChange::Reset | StreamChange::TimedOut => {
+                self.streams.remove(&client);
+                self.server.stream_closed(client, &mut Bench { network, host: self.host });
+            }
+            StreamChange::Connected | StreamChange::Refused => {}
+        }
+        self.flush(network);
+        true
+    }
+
     /// When it wants [`advance`](Self::advance) to be called.
     pub fn next_deadline(&self) -> Option<Instant> {
         self.server.next_deadline()
@@ -173,8 +212,12 @@ impl TurnHost {
         self.server.advance(now, &mut Bench { network, host: self.host });
     }
 
-    /// Makes it forget all allocations and nonces, as a server does that is started anew.
+    /// Makes it forget all allocations and nonces, and breaks its streams off, as a server does that is started anew.
     pub fn restart(&mut self, network: &mut Network) {
+        for (client, stream) in core::mem::take(&mut self.streams) {
+            network.reset_stream(stream);
+            self.server.stream_closed(client, &mut Bench { network, host: self.host });
+        }
         let clients: Vec<FiveTuple> = self.server.allocations().map(Allocation::client).collect();
         for client in clients {
             self.server.forget_allocation(client, &mut Bench { network, host: self.host });
@@ -185,6 +228,11 @@ impl TurnHost {
     fn flush(&mut self, network: &mut Network) {
         while let Some(output) = self.server.poll() {
             match output {
+                TurnOutput::ToClient { client, bytes } if client.transport != Transport::Udp => {
+                    if let Some(stream) = self.streams.get(&client) {
+                        network.write(*stream, &bytes);
+                    }
+                }
                 TurnOutput::ToClient { client, bytes } => {
                     network.send((self.host, client.server), client.client, &bytes);
                 }
@@ -192,7 +240,11 @@ impl TurnHost {
                 TurnOutput::ToPeer { relay, peer, bytes, .. } => {
                     network.send((self.host, relay), peer, &bytes);
                 }
-                TurnOutput::CloseStream(_) => {}
+                TurnOutput::CloseStream(client) => {
+                    if let Some(stream) = self.streams.remove(&client) {
+                        network.close_stream(stream);
+                    }
+                }
             }
         }
     }

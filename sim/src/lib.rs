@@ -53,6 +53,7 @@ mod rule;
 pub mod scenario;
 pub mod server;
 mod socket;
+mod stream;
 mod topology;
 
 pub use address::{AddressTaken, Attachment, Family, HostId, NatId};
@@ -64,3 +65,4 @@ pub use network::{Delivery, Network};
 pub use record::{Counters, DropReason, LogEntry, LogEvent, Tag};
 pub use rule::{Fate, Passing};
 pub use socket::BindError;
+pub use stream::{Firewall, Happening, Pieces, StreamChange, StreamEvent, StreamId, StreamKind};

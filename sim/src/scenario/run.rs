@@ -7,7 +7,7 @@ use floe_core::{ComponentId, Datagram, Event, MAX_TRANSMIT, Output, Received, Se
 use super::signalling::News;
 use super::traffic::Arrival;
 use super::{PeerId, World};
-use crate::{Delivery, Instant};
+use crate::{Delivery, Happening, Instant};
 
 /// How many steps may happen at one moment: far more than datagrams ever arrive at once.
 const MAX_STEPS_WITHOUT_TIME: u32 = 10_000;
@@ -97,15 +97,15 @@ impl World {
         wake.extend(self.next_of_servers());
         let next = wake.into_iter().min().unwrap_or(end).max(self.now());
         if next >= end {
-            while let Some(delivery) = self.network.advance(end) {
-                self.deliver(delivery);
+            while let Some(happening) = self.network.advance_all(end) {
+                self.happen(happening);
             }
             self.advance_servers();
             self.settle();
             return false;
         }
-        while let Some(delivery) = self.network.advance(next) {
-            self.deliver(delivery);
+        while let Some(happening) = self.network.advance_all(next) {
+            self.happen(happening);
         }
         self.advance_servers();
         self.bring_signals();
@@ -171,6 +171,13 @@ impl World {
             _ => {}
         }
         self.peer_mut(id).events.push((now, event));
+    }
+
+    fn happen(&mut self, happening: Happening) {
+        match happening {
+            Happening::Datagram(delivery) => self.deliver(delivery),
+            Happening::Stream(event) => self.tell_servers(&event),
+        }
     }
 
     fn deliver(&mut self, delivery: Delivery) {

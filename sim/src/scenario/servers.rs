@@ -4,7 +4,7 @@ use core::net::SocketAddr;
 
 use super::World;
 use crate::server::{StunServer, TurnConfig, TurnServer};
-use crate::{Delivery, HostId, Instant, StunHost, TurnHost};
+use crate::{Delivery, HostId, Instant, StreamEvent, StunHost, TurnHost};
 
 /// A STUN server of a world.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -107,6 +107,13 @@ impl World {
         let Self { servers: Servers { stun, turn }, network, .. } = self;
         stun.iter_mut().any(|stun| stun.on_delivery(network, delivery))
             || turn.iter_mut().any(|turn| turn.on_delivery(network, delivery))
+    }
+
+    /// Something has happened to a stream. Agents have none yet, so it is a server's.
+    pub(super) fn tell_servers(&mut self, event: &StreamEvent) {
+        for turn in &mut self.servers.turn {
+            turn.on_stream(&mut self.network, event);
+        }
     }
 
     /// When something of a server ends.

@@ -6,7 +6,10 @@ use core::time::Duration;
 use floe_core::wire::Message;
 use floe_sim::scenario::{TURN_USER, TurnId, World, both_selected, millis, open, secs};
 use floe_sim::server::{Fault, FiveTuple, Request};
-use floe_sim::{Attachment, DropReason, HostId, LogEvent, NatConfig, Network, StunHost, TurnHost};
+use floe_sim::{
+    Attachment, DropReason, Firewall, Happening, HostId, LogEvent, NatConfig, Network, Pieces, StreamChange,
+    StreamKind, StunHost, TurnHost,
+};
 
 use crate::client::{
     ALLOCATE, Answer, BINDING, CHANNEL_BIND, CREATE_PERMISSION, Pen, REFRESH, XOR_RELAYED_ADDRESS, channel,
@@ -242,4 +245,49 @@ fn servers_leave_a_scenario_as_it_is() {
         peers.map(|peer| world.selected_at(peer))
     };
     assert_eq!(play(true), play(false));
+}
+
+/// What only TLS to port 443 gets out of reaches a relay all the same.
+#[test]
+fn a_relay_is_reached_over_every_kind_of_stream() {
+    for (kind, port) in [(StreamKind::Tcp, 3478), (StreamKind::Tls, 5349), (StreamKind::Tls, 443)] {
+        let mut net = Net::new();
+        let firewall = if port == 443 { Firewall::WebOnly } else { Firewall::NoUdp };
+        net.net.set_firewall(net.client.0, firewall);
+        net.net.set_pieces(Pieces::Random);
+        let at = SocketAddr::new(net.turn.address().ip(), port);
+        let stream = net.net.connect(net.client.0, None, at, kind).unwrap();
+        let mut input: Vec<u8> = Vec::new();
+        let mut say = |net: &mut Net, bytes: &[u8]| {
+            net.net.write(stream, bytes);
+            let end = net.net.now() + secs(2);
+            while let Some(happening) = net.net.advance_all(end) {
+                match happening {
+                    Happening::Datagram(delivery) if net.turn.on_delivery(&mut net.net, &delivery) => {}
+                    Happening::Datagram(delivery) => net.heard[1].push((delivery.remote, delivery.bytes)),
+                    Happening::Stream(event) if net.turn.on_stream(&mut net.net, &event) => {}
+                    Happening::Stream(event) => {
+                        if let StreamChange::Bytes(bytes) = event.change {
+                            input.extend(bytes);
+                        }
+                    }
+                }
+            }
+            core::mem::take(&mut input)
+        };
+        assert_eq!(say(&mut net, b""), b"", "connected");
+        let request = net.pen.unsigned(ALLOCATE, &[udp()]);
+        let challenge = Answer(say(&mut net, &request));
+        net.pen.accept(&challenge);
+        let request = net.pen.signed(ALLOCATE, &[udp()]);
+        let relay = Answer(say(&mut net, &request)).address(XOR_RELAYED_ADDRESS).unwrap();
+        let request = net.pen.signed(CHANNEL_BIND, &[channel(0x4000), peer(&net.peer.1.to_string())]);
+        assert_eq!(Answer(say(&mut net, &request)).code(), None);
+        net.net.send(net.peer, relay, b"knock");
+        assert_eq!(say(&mut net, b"\x40\0\0\x05hello\0\0\0"), b"\x40\0\0\x05knock\0\0\0");
+        assert_eq!(net.heard[1], [(relay, b"hello".to_vec())]);
+        net.net.close_stream(stream);
+        say(&mut net, b"");
+        assert_eq!(net.turn.server().allocations().count(), 0);
+    }
 }
