@@ -178,9 +178,83 @@ fn a_cut_delays_what_is_under_way_and_breaks_what_waits_too_long() {
     assert_eq!(changes(run(&mut net, secs(2))), [bytes(b"one"), bytes(b"two")]);
     net.block(client, server);
     net.write(ours, b"three");
-    let events = run(&mut net, secs(70));
+    assert_eq!(run(&mut net, secs(59)), [], "it waits for a minute again");
+    let events = run(&mut net, secs(11));
     assert_eq!(events.iter().map(|e| e.stream).collect::<Vec<_>>(), [theirs, ours], "{events:?}");
     assert!(events.iter().all(|event| event.change == StreamChange::TimedOut));
+}
+
+#[test]
+fn a_request_to_connect_is_repeated_through_a_cut_and_accepted_once() {
+    let (mut net, client, server, at) = two(1, None);
+    net.block(client, server);
+    let stream = net.connect(client, None, at, StreamKind::Tcp).unwrap();
+    assert_eq!(run(&mut net, secs(10)), []);
+    net.unblock(client, server);
+    let events = run(&mut net, secs(10));
+    assert_eq!(events.last().map(|e| (e.stream, e.at)), Some((stream, Instant::from_millis(15_040))));
+    // So late that a second request is under way when the first is accepted.
+    net.set_link(LinkConfig::one_way(millis(1_500)));
+    net.connect(client, None, at, StreamKind::Tcp).unwrap();
+    let both = [StreamChange::Accepted(StreamKind::Tcp), StreamChange::Connected];
+    assert_eq!(changes(run(&mut net, secs(60))), both);
+}
+
+#[test]
+fn requests_that_cross_open_one_stream_and_tell_each_side_once() {
+    let (mut net, client, server, _) = two(1, None);
+    let [ours, theirs] =
+        [client, server].map(|host| SocketAddr::new(net.addresses(host).next().unwrap(), 5_000));
+    net.connect(client, Some(ours), theirs, StreamKind::Tcp).unwrap();
+    net.connect(server, Some(theirs), ours, StreamKind::Tcp).unwrap();
+    assert_eq!(changes(run(&mut net, secs(60))), [StreamChange::Connected, StreamChange::Connected]);
+}
+
+#[test]
+fn nothing_comes_before_its_time_even_if_it_comes_together() {
+    let (mut net, client, _, at) = two(1, None);
+    let [ours, theirs] = connected(&mut net, client, at);
+    net.set_pieces(Pieces::Random);
+    let (mut sent, mut read) = (Vec::new(), 0);
+    for _ in 0..500 {
+        sent.push(net.now());
+        net.write(ours, &[7; 10]);
+        for event in run(&mut net, millis(3)) {
+            let StreamChange::Bytes(bytes) = event.change else { panic!("{event:?}") };
+            assert_eq!(event.stream, theirs);
+            read += bytes.len();
+            let last = sent.get((read - 1) / 10).unwrap();
+            assert!(event.at.since(*last) >= millis(20), "byte {read} at {}", event.at);
+        }
+    }
+}
+
+#[test]
+fn ports_of_streams_that_are_no_more_can_be_had_again() {
+    let (mut net, client, _, at) = two(1, None);
+    for _ in 0..20_000 {
+        let stream = net.connect(client, None, at, StreamKind::Tcp).unwrap();
+        net.reset_stream(stream);
+    }
+}
+
+#[test]
+fn a_mapping_lets_streams_in_until_its_nat_is_rebooted() {
+    let (mut net, outside, _, at) = two(1, None);
+    let nat = net.add_nat(NatConfig::full_cone());
+    let host = net.add_host(Attachment::Behind(nat));
+    let local = SocketAddr::new(net.addresses(host).next().unwrap(), 5_000);
+    net.listen(host, local, StreamKind::Tcp).unwrap();
+    net.connect(host, Some(local), at, StreamKind::Tcp).unwrap();
+    run(&mut net, secs(1));
+    let mapped = SocketAddr::new(net.external_address(nat).unwrap().into(), 5_000);
+    let opens = |net: &mut Network| {
+        net.connect(outside, None, mapped, StreamKind::Tcp).unwrap();
+        changes(run(net, secs(40))).contains(&StreamChange::Connected)
+    };
+    assert!(opens(&mut net));
+    net.reboot(nat);
+    assert!(!opens(&mut net));
 }
 
 #[test]
