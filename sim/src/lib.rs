@@ -43,6 +43,7 @@
 
 mod address;
 mod dice;
+mod hosting;
 mod link;
 mod nat;
 mod network;
@@ -50,14 +51,18 @@ mod queue;
 mod record;
 mod rule;
 pub mod scenario;
+pub mod server;
 mod socket;
+mod stream;
 mod topology;
 
 pub use address::{AddressTaken, Attachment, Family, HostId, NatId};
 pub use floe_core::base::Instant;
+pub use hosting::{HostingError, StunHost, TurnHost};
 pub use link::LinkConfig;
 pub use nat::{Filtering, Hairpin, Mapping, NatConfig, PortAssignment, Refresh};
 pub use network::{Delivery, Network};
 pub use record::{Counters, DropReason, LogEntry, LogEvent, Tag};
 pub use rule::{Fate, Passing};
 pub use socket::BindError;
+pub use stream::{Firewall, Happening, Pieces, StreamChange, StreamEvent, StreamId, StreamKind};

@@ -14,7 +14,8 @@ use crate::queue::Queue;
 use crate::record::{Books, Counters, DropReason, LogEntry, LogEvent, Tag};
 use crate::rule::{Fate, Passing, Rule};
 use crate::socket::BindError;
-use crate::topology::{Topology, Way};
+use crate::stream::{Happening, Streams};
+use crate::topology::{Protocol, Topology, Way};
 
 /// A simulated network, at [`Instant::ZERO`] when it is made.
 ///
@@ -26,8 +27,9 @@ use crate::topology::{Topology, Way};
 pub struct Network {
     now: Instant,
     in_flight: Queue<Flight>,
-    topology: Topology,
-    links: Links,
+    pub(crate) topology: Topology,
+    pub(crate) links: Links,
+    pub(crate) streams: Streams,
     link_dice: Dice,
     rule: Option<Rule>,
     books: Books,
@@ -57,6 +59,7 @@ impl Network {
             in_flight: Queue::new(),
             topology: Topology::new(Dice::new(seed, 2)),
             links: Links::default(),
+            streams: Streams::new(Dice::new(seed, 4)),
             link_dice: Dice::new(seed, 1),
             rule: None,
             books: Books::default(),
@@ -79,26 +82,28 @@ impl Network {
     /// Adds a NAT whose external address the world chooses.
     pub fn add_nat(&mut self, config: NatConfig) -> NatId {
         let (nat, external) = self.topology.addresses.add_nat(config.overlapping);
-        self.topology.nats.push(NatTable::new(config, external));
+        self.topology.add_nat(config, external);
         nat
     }
 
     /// Adds a NAT with this external address.
     pub fn add_nat_at(&mut self, external: Ipv4Addr, config: NatConfig) -> Result<NatId, AddressTaken> {
         let nat = self.topology.addresses.add_nat_at(external, config.overlapping)?;
-        self.topology.nats.push(NatTable::new(config, external));
+        self.topology.add_nat(config, external);
         Ok(nat)
     }
 
     /// The external address of a NAT; none if there is no such NAT.
     pub fn external_address(&self, nat: NatId) -> Option<Ipv4Addr> {
-        self.topology.nats.get(nat.0 as usize).map(NatTable::external)
+        self.topology.udp.nats.get(nat.0 as usize).map(NatTable::external)
     }
 
     /// Makes a NAT forget its mappings, as a power cut does.
     pub fn reboot(&mut self, nat: NatId) {
-        if let Some(nat) = self.topology.nats.get_mut(nat.0 as usize) {
-            nat.reboot();
+        for layer in [&mut self.topology.udp, &mut self.topology.tcp] {
+            if let Some(nat) = layer.nats.get_mut(nat.0 as usize) {
+                nat.reboot();
+            }
         }
     }
 
@@ -120,7 +125,7 @@ impl Network {
 
     /// Takes an address from a host and closes its sockets there. False if the host did not have it.
     pub fn remove_address(&mut self, host: HostId, address: IpAddr) -> bool {
-        self.topology.sockets.close_all_at(host, address);
+        self.topology.udp.sockets.close_all_at(host, address);
         self.topology.addresses.remove(host, address)
     }
 
@@ -137,12 +142,12 @@ impl Network {
             None => (self.addresses(host).next().ok_or(BindError::NotAnAddress)?, 0),
         };
         self.topology.addresses.place_of(host, ip).ok_or(BindError::NotAnAddress)?;
-        self.topology.sockets.bind(host, ip, port)
+        self.topology.udp.sockets.bind(host, ip, port)
     }
 
     /// Closes a socket. False if it was not bound.
     pub fn close(&mut self, host: HostId, local: SocketAddr) -> bool {
-        self.topology.sockets.close(host, local)
+        self.topology.udp.sockets.close(host, local)
     }
 
     /// Sets the link between any two hosts that have none of their own, from the next datagram on.
@@ -197,7 +202,10 @@ impl Network {
         };
         let tag = self.books.tag_of(bytes);
         self.note(tag, line);
-        let mut way = match self.topology.leave(self.now, host, local, to) {
+        if !self.streams.firewall(host).passes_datagrams() {
+            return self.note(tag, LogEntry { event: LogEvent::Dropped(DropReason::Firewall), ..line });
+        }
+        let mut way = match self.topology.leave(Protocol::Udp, self.now, host, local, to) {
             Ok(way) => way,
             Err(reason) => return self.note(tag, LogEntry { event: LogEvent::Dropped(reason), ..line }),
         };
@@ -212,7 +220,8 @@ impl Network {
             Fate::Delay(time) => extra = time,
         }
         let line = LogEntry { source: way.source, ..line };
-        let receiver = self.topology.find(self.now, way.place, to).ok().map(|found| found.host);
+        let receiver =
+            self.topology.find(Protocol::Udp, self.now, way.place, to).ok().map(|found| found.host);
         let link = self.links.between(host, receiver);
         if !link.fits(bytes.len(), to) {
             return self.note(tag, LogEntry { event: LogEvent::Dropped(DropReason::TooBig), ..line });
@@ -230,22 +239,36 @@ impl Network {
         }
     }
 
-    /// When the next datagram arrives somewhere, if only to be dropped there.
+    /// When the next datagram arrives somewhere, if only to be dropped there, or something happens to a stream.
     pub fn next_event(&self) -> Option<Instant> {
-        self.in_flight.next_at()
+        self.next_datagram().into_iter().chain(self.streams.next_event()).min()
     }
 
     /// Lets time pass up to the next delivery, or, if there is none by then, to `until`. Call again for what
-    /// arrives at the same time. Time never goes back.
+    /// arrives at the same time. Time never goes back. What happens to streams meanwhile is not told: where there are
+    /// some, use [`advance_all`](Self::advance_all).
     pub fn advance(&mut self, until: Instant) -> Option<Delivery> {
-        while let Some((at, flight)) = self.in_flight.pop_until(until) {
-            self.now = self.now.max(at);
-            if let Some(delivery) = self.arrive(flight) {
+        while let Some(happening) = self.advance_all(until) {
+            if let Happening::Datagram(delivery) = happening {
                 return Some(delivery);
             }
         }
-        self.now = self.now.max(until);
         None
+    }
+
+    pub(crate) fn next_datagram(&self) -> Option<Instant> {
+        self.in_flight.next_at()
+    }
+
+    /// The first datagram that arrives until then is delivered, or dropped.
+    pub(crate) fn datagram_until(&mut self, until: Instant) -> Option<Delivery> {
+        let (at, flight) = self.in_flight.pop_until(until)?;
+        self.pass(at);
+        self.arrive(flight)
+    }
+
+    pub(crate) fn pass(&mut self, until: Instant) {
+        self.now = self.now.max(until);
     }
 
     /// The source address that `towards` sees when this socket sends to it, as a STUN server would tell it. It does
@@ -256,7 +279,7 @@ impl Network {
         local: SocketAddr,
         towards: SocketAddr,
     ) -> Result<SocketAddr, DropReason> {
-        self.topology.leave(self.now, host, local, towards).map(|way| way.shown)
+        self.topology.leave(Protocol::Udp, self.now, host, local, towards).map(|way| way.shown)
     }
 
     /// What became of all datagrams so far.
@@ -306,12 +329,15 @@ impl Network {
     }
 
     fn accept(&mut self, from: HostId, way: Way, to: SocketAddr) -> Result<(HostId, SocketAddr), DropReason> {
-        let receiver = self.topology.find(self.now, way.place, to)?;
+        let receiver = self.topology.find(Protocol::Udp, self.now, way.place, to)?;
         // Before the NAT, which a datagram that was cut off must not refresh.
         if self.links.is_cut(from, receiver.host) {
             return Err(DropReason::Blocked);
         }
-        self.topology.enter(self.now, way, to, receiver)?;
+        if !self.streams.firewall(receiver.host).passes_datagrams() {
+            return Err(DropReason::Firewall);
+        }
+        self.topology.enter(Protocol::Udp, self.now, way, to, receiver)?;
         Ok((receiver.host, receiver.local))
     }
 

@@ -31,6 +31,8 @@ pub enum DropReason {
     NoHairpin(NatId),
     /// The NAT has no port left for a new mapping.
     PortsExhausted(NatId),
+    /// A host's firewall let it neither out nor in.
+    Firewall,
     /// The scenario's own rule took it.
     Rule,
 }

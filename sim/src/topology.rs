@@ -1,22 +1,36 @@
 //! Where a datagram goes: out of its host, through the NAT in front of it, and in again through the one in front
 //! of the receiver. It knows the way, and nothing of how long it takes or what is lost on it.
 
-use core::net::SocketAddr;
+use core::net::{Ipv4Addr, SocketAddr};
 
 use floe_core::base::Instant;
 
 use crate::address::{AddressBook, Attachment, HostId, NatId, Owner};
 use crate::dice::Dice;
-use crate::nat::{Hairpin, NatTable};
+use crate::nat::{Hairpin, NatConfig, NatTable};
 use crate::record::DropReason;
 use crate::socket::Sockets;
 
 /// Everything that has an address.
 pub(crate) struct Topology {
     pub(crate) addresses: AddressBook,
+    pub(crate) udp: Layer,
+    pub(crate) tcp: Layer,
+    dice: Dice,
+}
+
+/// What each protocol has for itself.
+#[derive(Default)]
+pub(crate) struct Layer {
     pub(crate) nats: Vec<NatTable>,
     pub(crate) sockets: Sockets,
-    dice: Dice,
+}
+
+/// What is on its way.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Protocol {
+    Udp,
+    Tcp,
 }
 
 /// How a datagram has left its host.
@@ -42,19 +56,33 @@ pub(crate) struct Receiver {
 
 impl Topology {
     pub(crate) fn new(dice: Dice) -> Self {
-        Self { addresses: AddressBook::default(), nats: Vec::new(), sockets: Sockets::default(), dice }
+        Self { addresses: AddressBook::default(), udp: Layer::default(), tcp: Layer::default(), dice }
+    }
+
+    /// The table of a NAT that the address book knows, for each protocol.
+    pub(crate) fn add_nat(&mut self, config: NatConfig, external: Ipv4Addr) {
+        self.udp.nats.push(NatTable::new(config.clone(), external));
+        self.tcp.nats.push(NatTable::new(config, external));
+    }
+
+    fn layer(&self, protocol: Protocol) -> &Layer {
+        match protocol {
+            Protocol::Udp => &self.udp,
+            Protocol::Tcp => &self.tcp,
+        }
     }
 
     /// Takes a datagram out of its host and, where there is one, through the NAT in front of it.
     pub(crate) fn leave(
         &mut self,
+        protocol: Protocol,
         now: Instant,
         host: HostId,
         local: SocketAddr,
         to: SocketAddr,
     ) -> Result<Way, DropReason> {
         let place = self.addresses.place_of(host, local.ip()).ok_or(DropReason::NoRoute)?;
-        if !self.sockets.is_bound(host, local) {
+        if !self.layer(protocol).sockets.is_bound(host, local) {
             return Err(DropReason::NotBound);
         }
         let direct = Way { place, source: local, shown: local };
@@ -68,7 +96,8 @@ impl Topology {
         if self.addresses.is_local(id, *remote.ip()) {
             return Ok(direct);
         }
-        let nat = self.nats.get_mut(id.0 as usize).ok_or(DropReason::NoRoute)?;
+        let layer = if protocol == Protocol::Udp { &mut self.udp } else { &mut self.tcp };
+        let nat = layer.nats.get_mut(id.0 as usize).ok_or(DropReason::NoRoute)?;
         let hairpin = (*remote.ip() == nat.external()).then(|| nat.hairpin());
         if hairpin == Some(Hairpin::None) {
             return Err(DropReason::NoHairpin(id));
@@ -82,6 +111,7 @@ impl Topology {
     /// Who has this address at this moment, filters aside.
     pub(crate) fn find(
         &self,
+        protocol: Protocol,
         now: Instant,
         place: Attachment,
         to: SocketAddr,
@@ -89,7 +119,7 @@ impl Topology {
         match self.addresses.owner(place, to.ip()).ok_or(DropReason::NoRoute)? {
             Owner::Host(host) => Ok(Receiver { host, local: to, through: None }),
             Owner::Nat(id) => {
-                let nat = self.nats.get(id.0 as usize).ok_or(DropReason::NoRoute)?;
+                let nat = self.layer(protocol).nats.get(id.0 as usize).ok_or(DropReason::NoRoute)?;
                 let internal = nat.internal(now, to.port()).ok_or(DropReason::NoMapping(id))?;
                 match self.addresses.owner(Attachment::Behind(id), (*internal.ip()).into()) {
                     Some(Owner::Host(host)) => {
@@ -104,13 +134,15 @@ impl Topology {
     /// Takes a datagram through the NAT in front of its receiver, if there is one, to the receiver's socket.
     pub(crate) fn enter(
         &mut self,
+        protocol: Protocol,
         now: Instant,
         way: Way,
         to: SocketAddr,
         receiver: Receiver,
     ) -> Result<(), DropReason> {
         if let Some(id) = receiver.through {
-            let nat = self.nats.get_mut(id.0 as usize).ok_or(DropReason::NoRoute)?;
+            let layer = if protocol == Protocol::Udp { &mut self.udp } else { &mut self.tcp };
+            let nat = layer.nats.get_mut(id.0 as usize).ok_or(DropReason::NoRoute)?;
             let passes = match way.source {
                 SocketAddr::V4(source) => nat.inbound(now, to.port(), source),
                 SocketAddr::V6(_) => false,
@@ -119,6 +151,10 @@ impl Topology {
                 return Err(DropReason::Filtered(id));
             }
         }
-        if self.sockets.is_bound(receiver.host, receiver.local) { Ok(()) } else { Err(DropReason::NotBound) }
+        if self.layer(protocol).sockets.is_bound(receiver.host, receiver.local) {
+            Ok(())
+        } else {
+            Err(DropReason::NotBound)
+        }
     }
 }

@@ -19,11 +19,13 @@
 //! and accounts for it; [`World::pair_with_puppet`] makes a peer that does exactly what the scenario says;
 //! [`Network::set_rule`] meddles with single datagrams; [`World::tell`] and [`PeerSpec`] decide what signalling brings;
 //! [`World::interface_down`] and [`World::interface_up`] let a peer roam.
+//! [`World::stun_server`] and [`World::turn_server`] put servers into the network.
 
 mod interfaces;
 mod peer;
 mod puppet;
 mod run;
+mod servers;
 mod signalling;
 mod timeline;
 mod traffic;
@@ -38,6 +40,7 @@ use floe_core::{Agent, Cause, ComponentId, Event, Path, Report, Role, SocketId};
 pub use peer::{PeerSpec, behind, open};
 pub use puppet::{Heard, PuppetId, Reply, is_nomination, is_request, is_response};
 pub use run::Goal;
+pub use servers::{StunId, TURN_USER, TurnId};
 pub use signalling::Untold;
 pub use timeline::Timeline;
 pub use traffic::Tally;
@@ -45,6 +48,7 @@ pub use traffic::Tally;
 use crate::{Attachment, HostId, Instant, LinkConfig, Network};
 use peer::Peer;
 use puppet::Puppet;
+use servers::Servers;
 use signalling::Signal;
 use traffic::Traffic;
 
@@ -60,6 +64,7 @@ pub struct World {
     network: Network,
     peers: Vec<Peer>,
     puppets: Vec<Puppet>,
+    servers: Servers,
     signals: Vec<Signal>,
     traffic: Option<Traffic>,
     traffic_begun: u32,
@@ -80,6 +85,7 @@ impl World {
             network: Network::seeded(seed),
             peers: Vec::new(),
             puppets: Vec::new(),
+            servers: Servers::default(),
             signals: Vec::new(),
             traffic: None,
             traffic_begun: 0,

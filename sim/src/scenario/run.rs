@@ -7,7 +7,7 @@ use floe_core::{ComponentId, Datagram, Event, MAX_TRANSMIT, Output, Received, Se
 use super::signalling::News;
 use super::traffic::Arrival;
 use super::{PeerId, World};
-use crate::{Delivery, Instant};
+use crate::{Delivery, Happening, Instant};
 
 /// How many steps may happen at one moment: far more than datagrams ever arrive at once.
 const MAX_STEPS_WITHOUT_TIME: u32 = 10_000;
@@ -94,17 +94,20 @@ impl World {
         wake.extend(self.network.next_event());
         wake.extend(self.signals.iter().map(|s| s.at));
         wake.extend(self.next_traffic());
+        wake.extend(self.next_of_servers());
         let next = wake.into_iter().min().unwrap_or(end).max(self.now());
         if next >= end {
-            while let Some(delivery) = self.network.advance(end) {
-                self.deliver(delivery);
+            while let Some(happening) = self.network.advance_all(end) {
+                self.happen(happening);
             }
+            self.advance_servers();
             self.settle();
             return false;
         }
-        while let Some(delivery) = self.network.advance(next) {
-            self.deliver(delivery);
+        while let Some(happening) = self.network.advance_all(next) {
+            self.happen(happening);
         }
+        self.advance_servers();
         self.bring_signals();
         self.send_traffic();
         self.idle = if self.now() > before { 0 } else { self.idle + 1 };
@@ -170,7 +173,17 @@ impl World {
         self.peer_mut(id).events.push((now, event));
     }
 
+    fn happen(&mut self, happening: Happening) {
+        match happening {
+            Happening::Datagram(delivery) => self.deliver(delivery),
+            Happening::Stream(event) => self.tell_servers(&event),
+        }
+    }
+
     fn deliver(&mut self, delivery: Delivery) {
+        if self.deliver_to_server(&delivery) {
+            return;
+        }
         let Delivery { at, host, local, remote, mut bytes } = delivery;
         let Some(index) = self.peers.iter().position(|p| p.is_on(host)) else {
             if let Some(puppet) = self.puppets.iter().position(|p| p.host == host) {

@@ -1,0 +1,200 @@
+//! Byte streams between hosts: TCP as an application sees it. Bytes come whole and in order, however late and in whatever
+//! pieces; what a link loses costs time. `table` knows the streams, this file is what a test does with them.
+//!
+//! Streams have NAT mappings of their own (RFC 5382), made by those that connect. Two that connect to each other
+//! at the same time from bound ports meet without a listener (RFC 6544 §3).
+
+mod table;
+
+use core::net::SocketAddr;
+
+pub(crate) use table::Streams;
+
+use crate::{BindError, Delivery, HostId, Instant, Network};
+
+/// One end of a stream, at one host. The other end has another id.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct StreamId(pub(crate) u64);
+
+/// What a stream looks like to those on its way.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum StreamKind {
+    /// Plain TCP.
+    Tcp,
+    /// TCP with TLS on it. The bytes are those inside, and handshakes take no time.
+    Tls,
+}
+
+/// How streams are cut into the pieces in which they are read.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub enum Pieces {
+    /// As they were written.
+    #[default]
+    Whole,
+    /// Into so many bytes at most.
+    Of(usize),
+    /// At random, and what was written apart may come together.
+    Random,
+}
+
+/// What a host's firewall lets out, beside answers to that. The default lets everything out, and in.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub enum Firewall {
+    /// Everything, and everything in.
+    #[default]
+    Open,
+    /// Streams, and no datagrams. Nothing that comes from outside first.
+    NoUdp,
+    /// TLS streams to port 443, and nothing else. Nothing that comes from outside first.
+    WebOnly,
+}
+
+impl Firewall {
+    pub(crate) fn passes_datagrams(self) -> bool {
+        self == Self::Open
+    }
+
+    pub(crate) fn passes_stream(self, kind: StreamKind, to: SocketAddr) -> bool {
+        self != Self::WebOnly || (kind == StreamKind::Tls && to.port() == 443)
+    }
+}
+
+/// Something has happened to a stream.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct StreamEvent {
+    /// When.
+    pub at: Instant,
+    /// At which host.
+    pub host: HostId,
+    /// The host's end of the stream.
+    pub stream: StreamId,
+    /// Its own address.
+    pub local: SocketAddr,
+    /// That of the other end, as this host sees it.
+    pub remote: SocketAddr,
+    /// What.
+    pub change: StreamChange,
+}
+
+/// What can happen to a stream.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum StreamChange {
+    /// Somebody has connected to a listener.
+    Accepted(StreamKind),
+    /// [`connect`](Network::connect) has succeeded.
+    Connected,
+    /// It has not: nobody listens there. The stream is no more.
+    Refused,
+    /// It has not within half a minute, or bytes have not got through for a minute. The stream is no more.
+    TimedOut,
+    /// Bytes have come.
+    Bytes(Vec<u8>),
+    /// The other side has closed it, and all bytes have come. The stream is no more.
+    Ended,
+    /// The other side has broken it off. The stream is no more.
+    Reset,
+}
+
+/// What comes to a host.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Happening {
+    /// A datagram.
+    Datagram(Delivery),
+    /// Something of a stream.
+    Stream(StreamEvent),
+}
+
+impl Network {
+    /// Lets others connect to an address of this host; port 0 is an ephemeral one.
+    ///
+    /// # Errors
+    /// The address is not the host's, or something listens there already.
+    pub fn listen(
+        &mut self,
+        host: HostId,
+        at: SocketAddr,
+        kind: StreamKind,
+    ) -> Result<SocketAddr, BindError> {
+        self.streams.listen(&mut self.topology, host, at, kind)
+    }
+
+    /// Ends that. Streams that have been accepted go on. False if nothing listened there.
+    pub fn unlisten(&mut self, host: HostId, at: SocketAddr) -> bool {
+        self.streams.unlisten(&mut self.topology, host, at)
+    }
+
+    /// Begins to connect to an address, from the host's first address of that family or from a given one. A port that is used by
+    /// a listener or by other streams may be given.
+    ///
+    /// # Errors
+    /// The host has no such address, or has such a stream already.
+    pub fn connect(
+        &mut self,
+        host: HostId,
+        from: Option<SocketAddr>,
+        to: SocketAddr,
+        kind: StreamKind,
+    ) -> Result<StreamId, BindError> {
+        let now = self.now();
+        let first = self.addresses(host).find(|ip| ip.is_ipv4() == to.is_ipv4());
+        let from = from.or(first.map(|ip| SocketAddr::new(ip, 0))).ok_or(BindError::NotAnAddress)?;
+        let id = self.streams.begin(&mut self.topology, (host, from), to, kind)?;
+        self.streams.send_syn(&mut self.topology, &self.links, now, id, 0);
+        Ok(id)
+    }
+
+    /// Writes into a stream. False if it is not open.
+    pub fn write(&mut self, stream: StreamId, bytes: &[u8]) -> bool {
+        let now = self.now();
+        self.streams.write(&self.links, now, stream, bytes)
+    }
+
+    /// Closes a stream: the other side gets what is under way, and then its end. False if there is no such stream.
+    pub fn close_stream(&mut self, stream: StreamId) -> bool {
+        let now = self.now();
+        self.streams.close(&mut self.topology, &self.links, now, stream, false)
+    }
+
+    /// Breaks a stream off: what is under way is lost. False if there is no such stream.
+    pub fn reset_stream(&mut self, stream: StreamId) -> bool {
+        let now = self.now();
+        self.streams.close(&mut self.topology, &self.links, now, stream, true)
+    }
+
+    /// How bytes that are written from now on are cut.
+    pub fn set_pieces(&mut self, pieces: Pieces) {
+        self.streams.pieces = pieces;
+    }
+
+    /// Puts a firewall in front of a host, for what is sent from now on. Streams that are there go on.
+    pub fn set_firewall(&mut self, host: HostId, firewall: Firewall) {
+        self.streams.firewalls.insert(host, firewall);
+    }
+
+    /// Lets time pass up to the next thing that comes to a host, as [`advance`](Self::advance) does for datagrams only.
+    pub fn advance_all(&mut self, until: Instant) -> Option<Happening> {
+        loop {
+            let datagram = self.next_datagram().filter(|at| *at <= until);
+            let stream = self.streams.next_event().filter(|at| *at <= until);
+            match (datagram, stream) {
+                (None, None) => {
+                    self.pass(until);
+                    return None;
+                }
+                (Some(at), other) if other.is_none_or(|other| at <= other) => {
+                    if let Some(delivery) = self.datagram_until(at) {
+                        return Some(Happening::Datagram(delivery));
+                    }
+                }
+                (_, Some(at)) => {
+                    self.pass(at);
+                    let now = self.now();
+                    if let Some(event) = self.streams.advance(&mut self.topology, &self.links, now) {
+                        return Some(Happening::Stream(event));
+                    }
+                }
+                (Some(_), None) => {}
+            }
+        }
+    }
+}
