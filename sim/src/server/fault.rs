@@ -182,8 +182,8 @@ mod tests {
     #[test]
     fn faults_hit_when_it_is_their_turn() {
         let mut faults = Faults::default();
-        faults.add(Fault::nth(3, Request::Refresh).answered_with(500));
         faults.add(Fault::next(Request::Refresh).answered_with(437));
+        faults.add(Fault::nth(3, Request::Refresh).answered_with(500));
         faults.add(Fault::next(Request::Refresh).answered_with(441));
         faults.add(Fault::next(Request::Refresh).ignored());
         let mut hit = |stage, request| faults.hit(stage, request);
