@@ -118,8 +118,6 @@ fn a_late_answer_to_a_consent_check_revives_nothing() {
     assert_eq!(stage.agent.send(stage.now, ComponentId::FIRST, b"x", &mut scratch), Err(SendError::NoPath));
 }
 
-// ---- rev1 ----
-
 /// The same as above, but the machine slept, and the datagrams are read before the first poll.
 #[test]
 fn a_late_answer_before_the_poll_revives_nothing_either() {

@@ -26,6 +26,16 @@ fn at(side: usize, network: u8) -> SocketAddr {
 }
 
 impl Net {
+    /// Both sides renominate and have two sockets.
+    fn of_two_networks() -> Self {
+        let mut net = Self::new(renominating());
+        for side in 0..2 {
+            net.up(side, at(side, 1));
+            net.up(side, at(side, 2));
+        }
+        net
+    }
+
     fn new(config: AgentConfig) -> Self {
         let mut seed = 0;
         let agents = [Role::Controlling, Role::Controlled].map(|role| {
@@ -311,11 +321,7 @@ fn a_better_path_that_appears_later_is_taken_once() {
 /// The engine sees nothing but silence; data moves before consent ends, and does not come back in haste.
 #[test]
 fn a_path_that_falls_silent_is_left_for_a_standby_and_taken_again_when_it_is_well() {
-    let mut net = Net::new(renominating());
-    for side in 0..2 {
-        net.up(side, at(side, 1));
-        net.up(side, at(side, 2));
-    }
+    let mut net = Net::of_two_networks();
     net.run(3_000);
     net.mute.push(at(0, 1));
     net.run(20_000);
@@ -332,11 +338,7 @@ fn a_path_that_falls_silent_is_left_for_a_standby_and_taken_again_when_it_is_wel
 
 #[test]
 fn the_application_reports_trouble_and_data_moves_at_once() {
-    let mut net = Net::new(renominating());
-    for side in 0..2 {
-        net.up(side, at(side, 1));
-        net.up(side, at(side, 2));
-    }
+    let mut net = Net::of_two_networks();
     net.run(3_000);
     net.assert_selected(at(0, 1), at(1, 1));
     net.agents[0].note_trouble(net.now, ComponentId::FIRST);
@@ -380,8 +382,6 @@ fn a_path_is_told_though_the_socket_of_its_mapped_address_is_gone() {
     assert_eq!(remote, Some(puppet::PEER));
 }
 
-// ---- rev1 ----
-
 /// The only path towards a peer that renominates goes, long after patience has passed; the next network comes 300 ms later.
 #[test]
 fn a_lost_path_towards_a_renominating_peer_is_not_the_end() {
@@ -423,11 +423,7 @@ fn restart_needed_can_be_followed() {
 /// A standby is nominated, the selected path goes, and the peer is silent.
 #[test]
 fn nobody_waits_for_a_moment_that_has_passed() {
-    let mut net = Net::new(renominating());
-    for side in 0..2 {
-        net.up(side, at(side, 1));
-        net.up(side, at(side, 2));
-    }
+    let mut net = Net::of_two_networks();
     net.run(3_000);
     net.assert_selected(at(0, 1), at(1, 1));
     net.mute = vec![at(1, 1), at(1, 2)];
@@ -491,11 +487,7 @@ fn one_loss_of_the_network_asks_for_one_restart() {
 /// The selected path goes, a standby takes over, and then that one goes, too.
 #[test]
 fn a_restart_is_asked_for_when_the_last_standby_is_lost() {
-    let mut net = Net::new(renominating());
-    for side in 0..2 {
-        net.up(side, at(side, 1));
-        net.up(side, at(side, 2));
-    }
+    let mut net = Net::of_two_networks();
     net.run(60_000);
     net.mute = vec![at(1, 1), at(1, 2)];
     net.run(100);
