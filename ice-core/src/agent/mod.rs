@@ -20,6 +20,7 @@ mod report;
 mod resolve;
 mod restart;
 mod roaming;
+mod servers;
 mod stats;
 #[cfg(feature = "serde")]
 mod stats_json;
@@ -283,10 +284,12 @@ impl Agent {
         if !self.gatherer.has_fresh() {
             return;
         }
-        for id in self.gatherer.gather(&mut self.generations.current.candidates) {
+        for id in self.gatherer.gather(self.now, &mut self.generations.current.candidates) {
             self.on_gathered(id);
         }
-        self.events.push_back(Event::GatheringDone);
+        if !self.gatherer.inquiries.is_under_way() {
+            self.events.push_back(Event::GatheringDone);
+        }
     }
 
     fn checks_and_context(&mut self) -> (&mut Checks, check::Context<'_>) {
@@ -341,6 +344,8 @@ impl Agent {
             asymmetric: tally.asymmetric,
             refused: tally.refused,
             send_failures: self.hints.send_failures,
+            silence: self.gatherer.inquiries.silence(),
+            mapping: self.mapping(),
             has_valid: matches!(self.paths.outlet(self.now, component), Some(Outlet::Open(_))),
             is_nominating: self.generations.current.checks.is_nominating(),
             lost: self.generations.current.checks.lost(component).or(self.last_loss),

@@ -108,8 +108,18 @@ pub enum Event {
         /// As it was signalled.
         candidate: Candidate,
     },
-    /// The sockets that are up so far have given all their candidates. Comes again after a later `socket_up`.
+    /// The sockets that are up so far have given all their candidates, and the STUN servers have answered or had
+    /// [`GATHERING_PATIENCE`](crate::GATHERING_PATIENCE). Comes again after a later `socket_up` or `add_stun_server`.
     GatheringDone,
+    /// A STUN server has refused, or its answer says nothing. That gives no candidate, and fails nothing.
+    ServerError {
+        /// Which.
+        server: SocketAddr,
+        /// Who asked.
+        socket: SocketId,
+        /// The error code, if there was one (RFC 8489 §14.8).
+        code: Option<u16>,
+    },
     /// The component has its first valid pair: data may flow.
     PathUsable(Path),
     /// The two sides have agreed on this pair (RFC 8445 §8.1.2).

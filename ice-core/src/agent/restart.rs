@@ -153,7 +153,9 @@ impl Agent {
         for id in told {
             self.announce(number, id);
         }
-        self.events.push_back(Event::GatheringDone);
+        if !self.gatherer.inquiries.is_under_way() {
+            self.events.push_back(Event::GatheringDone);
+        }
     }
 }
 

@@ -14,6 +14,7 @@ mod puppet;
 mod restart;
 mod restart_candidates;
 mod roaming;
+mod servers;
 mod stats;
 mod streams;
 
