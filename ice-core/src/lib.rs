@@ -127,5 +127,5 @@ pub use check::{
     DEFAULT_PAIRS, MAX_PAIRS, MAX_PAIRS_PER_REMOTE_ADDRESS, Nomination, PathMeasure, Preference, Reach, Role,
 };
 pub use description::{Credentials, CredentialsError};
-pub use gather::{Socket, SocketError};
+pub use gather::{GATHERING_PATIENCE, MAX_STUN_SERVERS, ServerError, Socket, SocketError};
 pub use path::Profile;

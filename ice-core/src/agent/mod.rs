@@ -21,6 +21,7 @@ mod report;
 mod resolve;
 mod restart;
 mod roaming;
+mod servers;
 mod stats;
 #[cfg(feature = "serde")]
 mod stats_json;
@@ -290,10 +291,12 @@ impl Agent {
         if !self.gatherer.has_fresh() {
             return;
         }
-        for id in self.gatherer.gather(&mut self.generations.current.candidates) {
+        for id in self.gatherer.gather(self.now, &mut self.generations.current.candidates) {
             self.on_gathered(id);
         }
-        self.events.push_back(Event::GatheringDone);
+        if !self.gatherer.inquiries.is_under_way() {
+            self.events.push_back(Event::GatheringDone);
+        }
     }
 
     fn checks_and_context(&mut self) -> (&mut Checks, check::Context<'_>) {
@@ -353,6 +356,8 @@ impl Agent {
                 self.paths.outlet(self.now, component),
                 Some(Outlet::Open(flow)) if flow.pair.generation() == self.generations.current.number
             ),
+            silence: self.gatherer.inquiries.silence(),
+            mapping: self.mapping(),
             is_nominating: self.generations.current.checks.is_nominating(),
             lost: self.generations.current.checks.lost(component).or(self.last_loss),
             has_selected: self.generations.current.checks.selected(component).is_some(),

@@ -108,7 +108,8 @@ pub enum Event {
         /// As it was signalled.
         candidate: Candidate,
     },
-    /// The sockets that are up so far have given all their candidates. Comes again after a later `socket_up`. If there will be no
+    /// The sockets that are up so far have given all their candidates, and the STUN servers have answered or had
+    /// [`GATHERING_PATIENCE`](crate::GATHERING_PATIENCE). Comes again after a later `socket_up` or `add_stun_server`. If there will be no
     /// others, say so by [`Agent::end_of_local_candidates`](super::Agent::end_of_local_candidates).
     GatheringDone,
     /// Tell the peer that no more candidates come for these credentials of ours (RFC 8838 §13): it comes after
@@ -116,6 +117,15 @@ pub enum Event {
     EndOfCandidates {
         /// Our username fragment: those of other credentials have an end of their own.
         ufrag: String,
+    },
+    /// A STUN server has refused, or its answer says nothing. That gives no candidate, and fails nothing.
+    ServerError {
+        /// Which.
+        server: SocketAddr,
+        /// Who asked.
+        socket: SocketId,
+        /// The error code, if there was one (RFC 8489 §14.8).
+        code: Option<u16>,
     },
     /// The component has its first valid pair: data may flow.
     PathUsable(Path),

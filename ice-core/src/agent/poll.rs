@@ -49,11 +49,21 @@ impl Agent {
         if !self.events.is_empty() {
             return None;
         }
+        let servers_first = !self.gatherer.inquiries.yields();
+        if servers_first && let Some(inquiry) = self.next_inquiry() {
+            return Some((inquiry.tuple, Self::write_inquiry(&inquiry, scratch)?));
+        }
         let request = self.next_request();
         self.absorb();
-        let request = request?;
-        let length = self.write_request(&request, scratch)?;
-        Some((request.tuple, length))
+        if let Some(request) = request {
+            let length = self.write_request(&request, scratch)?;
+            return Some((request.tuple, length));
+        }
+        if !self.events.is_empty() {
+            return None;
+        }
+        let inquiry = self.next_inquiry()?;
+        Some((inquiry.tuple, Self::write_inquiry(&inquiry, scratch)?))
     }
 
     fn next_query(&mut self) -> Option<Query> {
@@ -64,6 +74,7 @@ impl Agent {
     fn on_time(&mut self) {
         self.gather();
         self.settle_lite();
+        self.on_time_for_servers();
         let (checks, mut cx) = self.checks_and_context();
         checks.on_time(&mut cx);
         self.paths.on_time(self.now, &mut self.tracer);
@@ -75,9 +86,14 @@ impl Agent {
     fn next_request(&mut self) -> Option<BindingRequest> {
         // RFC 8445 §7.3: what needs the peer's password waits for it.
         if self.generations.current.remote.is_some() {
+            let slot = self.generations.current.checks.next_slot();
             let (checks, mut cx) = self.checks_and_context();
-            if let Some(request) = checks.poll_request(&mut cx) {
-                return Some(request);
+            let request = checks.poll_request(&mut cx);
+            if checks.next_slot() != slot {
+                self.gatherer.inquiries.on_slot_used();
+            }
+            if request.is_some() {
+                return request;
             }
         }
         let claim = self.generations.current.checks.claim();
@@ -102,7 +118,7 @@ impl Agent {
         }
         let Generation { remote, checks, .. } = &self.generations.current;
         let checks = remote.as_ref().and_then(|_| checks.next_deadline(self.now));
-        let rooms = checks.into_iter().chain(self.paths.next_deadline());
+        let rooms = checks.into_iter().chain(self.paths.next_deadline()).chain(self.next_server_deadline());
         rooms.chain(self.next_watch()).chain(self.next_inclination).min()
     }
 

@@ -49,6 +49,9 @@ impl Agent {
         if !is_transport_address(tuple.remote) {
             return Err(DropReason::NotATransportAddress);
         }
+        if self.is_from_server(tuple, &message) {
+            return self.on_server_answer(tuple, &message);
+        }
         if !message.has_fingerprint() {
             return Err(DropReason::NoFingerprint);
         }

@@ -2,6 +2,7 @@
 //! This room owns the sockets' names, gives each candidate its priority and foundation, and keeps out what the
 //! application's filter does not let through. It opens nothing.
 
+mod inquiry;
 mod socket;
 #[cfg(test)]
 mod tests;
@@ -10,12 +11,14 @@ use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use smallvec::SmallVec;
 
-use crate::base::{ComponentId, SocketId};
+use crate::base::{ComponentId, Instant, SocketId};
 use crate::candidate::{
     AddedLocal, CandidateFilter, CandidateType, Candidates, FoundationTable, LocalId, LocalPreferences,
     MAX_LOCAL_CANDIDATES, MAX_NETWORK_COST, NewLocal, Secrecy, Transport, is_transport_address,
 };
 
+pub use inquiry::{GATHERING_PATIENCE, MAX_STUN_SERVERS, ServerError};
+pub(crate) use inquiry::{Inquiries, Inquiry, Silence};
 pub use socket::{Socket, SocketError};
 
 /// The preference of the first virtual relay; later ones go below. What a relay of another kind has is above.
@@ -34,6 +37,7 @@ pub(crate) struct Gatherer {
     ranked: SmallVec<[((IpAddr, usize), u16); 4]>,
     foundations: FoundationTable,
     filter: CandidateFilter,
+    pub(crate) inquiries: Inquiries,
 }
 
 /// A socket that has had its turn.
@@ -90,9 +94,11 @@ impl Gatherer {
 
     /// The component is not used any more: its sockets, which are given back, are forgotten. Their owner closes them.
     pub(crate) fn remove_component(&mut self, component: ComponentId) -> SmallVec<[SocketId; 4]> {
-        let gone = self.all().filter(|s| s.for_component() == component).map(Socket::id).collect();
+        let gone: SmallVec<[SocketId; 4]> =
+            self.all().filter(|s| s.for_component() == component).map(Socket::id).collect();
         self.sockets.retain(|k| k.socket.for_component() != component);
         self.fresh.retain(|s| s.for_component() != component);
+        self.inquiries.on_sockets_gone(|id| gone.contains(&id));
         gone
     }
 
@@ -101,7 +107,27 @@ impl Gatherer {
         let before = self.sockets.len() + self.fresh.len();
         self.sockets.retain(|k| k.socket.id() != id);
         self.fresh.retain(|s| s.id() != id);
+        self.inquiries.on_sockets_gone(|gone| gone == id);
         self.sockets.len() + self.fresh.len() != before
+    }
+
+    /// A STUN server is there: all sockets of its family ask it (RFC 8445 §5.1.1.2).
+    pub(crate) fn add_stun_server(&mut self, now: Instant, server: SocketAddr) -> Result<(), ServerError> {
+        if self.inquiries.add(server)? {
+            let askers: SmallVec<[Socket; 4]> =
+                self.sockets.iter().map(|k| k.socket).filter(|s| self.may_ask(s)).collect();
+            for socket in askers {
+                self.inquiries.ask(now, socket.id(), socket.local(), Some(server));
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether the socket may get reflexive candidates.
+    fn may_ask(&self, socket: &Socket) -> bool {
+        socket.kind() == CandidateType::Host
+            && self.filter.types.contains(CandidateType::ServerReflexive)
+            && self.filter.admits_base(socket.local().ip(), socket.interface())
     }
 
     pub(crate) fn has_fresh(&self) -> bool {
@@ -114,7 +140,7 @@ impl Gatherer {
     }
 
     /// Makes the candidates that new sockets are by themselves (RFC 8445 §5.1.1.1): those to be signalled and checked.
-    pub(crate) fn gather(&mut self, candidates: &mut Candidates) -> SmallVec<[LocalId; 4]> {
+    pub(crate) fn gather(&mut self, now: Instant, candidates: &mut Candidates) -> SmallVec<[LocalId; 4]> {
         let mut batch = core::mem::take(&mut self.fresh);
         self.rank(&batch);
         // RFC 8838 §17: the lower component is told first.
@@ -127,6 +153,9 @@ impl Gatherer {
             };
             let known = Known { socket, preference };
             self.sockets.push(known);
+            if self.may_ask(&socket) {
+                self.inquiries.ask(now, socket.id(), socket.local(), None);
+            }
             if self.tells_of(socket)
                 && let AddedLocal::New(id) = self.add_base(candidates, known, Secrecy::Told)
             {
@@ -247,6 +276,11 @@ impl Gatherer {
             secrecy,
             network: socket.network(),
         })
+    }
+
+    /// The sockets that have had their turn.
+    pub(crate) fn living(&self) -> impl Iterator<Item = &Socket> {
+        self.sockets.iter().map(|k| &k.socket)
     }
 
     fn all(&self) -> impl Iterator<Item = &Socket> {

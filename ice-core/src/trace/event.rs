@@ -77,6 +77,28 @@ pub enum TraceEvent {
         /// Our address as the peer saw it.
         mapped: SocketAddr,
     },
+    /// A Binding request went to a STUN server.
+    ServerAsked {
+        /// From which socket to which server.
+        tuple: Tuple,
+        /// The request.
+        transaction: TransactionId,
+        /// 1 for the first transmission.
+        attempt: u8,
+    },
+    /// A STUN server has answered.
+    ServerAnswered {
+        /// From which server to which socket.
+        tuple: Tuple,
+        /// The request.
+        transaction: TransactionId,
+        /// Since the first transmission of that request.
+        rtt: Duration,
+        /// Our address as the server saw it, if it told.
+        mapped: Option<SocketAddr>,
+        /// The error code, if it refused.
+        error: Option<u16>,
+    },
     /// An authenticated error response to a check came in.
     CheckRefused {
         /// Which pair.
@@ -247,6 +269,19 @@ impl fmt::Display for TraceEvent {
             }
             Self::CheckAnswered { pair, rtt, mapped, .. } => {
                 write!(f, "check {pair} answered after {} ms, sees us as {mapped}", Millis(*rtt))
+            }
+            Self::ServerAsked { tuple, attempt: 1, .. } => write!(f, "asked server {}", tuple.remote),
+            Self::ServerAsked { tuple, attempt, .. } => {
+                write!(f, "asked server {} again, attempt {attempt}", tuple.remote)
+            }
+            Self::ServerAnswered { tuple, rtt, mapped: Some(mapped), .. } => {
+                write!(f, "server {} answered after {} ms, sees us as {mapped}", tuple.remote, Millis(*rtt))
+            }
+            Self::ServerAnswered { tuple, error: Some(code), .. } => {
+                write!(f, "server {} refused with {code}", tuple.remote)
+            }
+            Self::ServerAnswered { tuple, .. } => {
+                write!(f, "server {} did not tell our address", tuple.remote)
             }
             Self::CheckRefused { pair, code, .. } => write!(f, "check {pair} refused with {code}"),
             Self::RequestReceived { tuple, nominates, .. } => {

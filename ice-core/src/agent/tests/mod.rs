@@ -20,6 +20,7 @@ mod restart;
 mod restart_candidates;
 
 mod roaming;
+mod servers;
 mod stats;
 mod streams;
 mod stubborn;
