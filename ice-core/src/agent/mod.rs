@@ -3,6 +3,8 @@
 
 mod account;
 mod answer;
+#[allow(dead_code)] // until relays use it
+mod carriers;
 mod compose;
 mod config;
 mod description;
@@ -16,12 +18,14 @@ mod poll;
 mod preference;
 mod profile;
 mod receive;
+mod relays;
 mod remote;
 mod report;
 mod resolve;
 mod restart;
 mod roaming;
 mod servers;
+mod socket_request;
 mod stats;
 #[cfg(feature = "serde")]
 mod stats_json;
@@ -45,6 +49,7 @@ use crate::path::{Flow, Gate, Outlet, Paths};
 use crate::trace::{CheckFailure, Observer, TraceEvent, Tracer};
 use crate::wire::{IntegrityKey, is_stun};
 use answer::Answers;
+use carriers::Carriers;
 use diagnosis::Evidence;
 use generation::{Generation, Generations, draw_credentials};
 use preference::Inclination;
@@ -53,6 +58,7 @@ use trickle::EarlyEnd;
 use watch::Watch;
 
 pub use answer::MAX_PENDING_ANSWERS;
+pub use carriers::{MAX_STREAM_BACKLOG, MAX_STREAMS};
 pub use config::{AgentConfig, ConfigError, MAX_COMPONENTS};
 pub use description::{Taken, Untaken};
 pub use diagnosis::{Cause, MappingKnowledge};
@@ -61,6 +67,7 @@ pub use output::{Datagram, Event, MAX_TRANSMIT, Output, Path, Received, RemoteEr
 pub use report::{PairReport, Report};
 pub use resolve::{MAX_QUERIES, Query, QueryId, ResolveError, Unresolved};
 pub use restart::RestartError;
+pub use socket_request::{CarrierError, SocketRequest, StreamEnd};
 pub use stats::{
     CandidateId, CandidatePairStats, CandidateStats, IceTransportState, NotSent, Stats, TransportStats,
 };
@@ -101,6 +108,7 @@ pub struct Agent {
     early_ends: VecDeque<EarlyEnd>,
     names: Names,
     remote_filter: CandidateFilter,
+    carriers: Carriers,
 }
 
 /// The peer's credentials, ready for use.
@@ -176,6 +184,7 @@ impl Agent {
             early_ends: VecDeque::new(),
             names: Names::default(),
             remote_filter: config.remote_filter,
+            carriers: Carriers::default(),
             components,
         })
     }
@@ -211,6 +220,9 @@ impl Agent {
         }
         if !self.components.contains(&socket.for_component()) {
             return Err(SocketError::UnknownComponent(socket.for_component()));
+        }
+        if socket.id().is_of_agent() {
+            return Err(SocketError::NameOfAgent(socket.id()));
         }
         self.admits_as_lite(&socket)?;
         self.gatherer.socket_up(socket)

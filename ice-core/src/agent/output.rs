@@ -5,8 +5,8 @@ use core::fmt;
 use core::net::SocketAddr;
 use core::time::Duration;
 
-use super::{Cause, Query, Report};
-use crate::base::{ComponentId, Instant, PairId, SocketId};
+use super::{Cause, Query, Report, SocketRequest};
+use crate::base::{ComponentId, Instant, PairId, SocketId, StreamId};
 use crate::candidate::{Candidate, CandidateType};
 use crate::check::Role;
 use crate::description::Credentials;
@@ -26,13 +26,15 @@ pub enum Output<'s> {
     /// A candidate of the peer has a name for an address: look it up, and answer with
     /// [`Agent::resolved`](super::Agent::resolved). Nothing waits for it but the candidates of that name.
     Resolve(Query),
+    /// Open or close a socket or a stream.
+    Socket(SocketRequest),
     /// Nothing more at this moment. Poll again then, or after any call; `None`: only after a call.
     Wait(Option<Instant>),
     /// The agent was closed and has nothing more to say.
     Closed,
 }
 
-/// A datagram to be sent.
+/// A datagram to be sent, or a frame to be written to a stream.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub struct Transmit<'s> {
@@ -40,13 +42,16 @@ pub struct Transmit<'s> {
     pub socket: SocketId,
     /// To this address.
     pub remote: SocketAddr,
-    /// The UDP payload.
+    /// The UDP payload, or what is to be written.
     pub contents: &'s [u8],
+    /// If there is one, `contents` is to be written to this stream, whole and behind what was written before; `remote` is its other
+    /// end. [`Agent::stream_written`](super::Agent::stream_written) wants to know when it has gone.
+    pub stream: Option<StreamId>,
 }
 
 impl<'s> Transmit<'s> {
     pub(super) fn new(socket: SocketId, remote: SocketAddr, contents: &'s [u8]) -> Self {
-        Self { socket, remote, contents }
+        Self { socket, remote, contents, stream: None }
     }
 }
 

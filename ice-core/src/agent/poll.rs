@@ -28,7 +28,10 @@ impl Agent {
                 Some(event) => Output::Event(event),
                 None => match self.next_query() {
                     Some(query) => Output::Resolve(query),
-                    None => Output::Wait(self.next_deadline()),
+                    None => match self.carriers.poll() {
+                        Some(request) => Output::Socket(request),
+                        None => Output::Wait(self.next_deadline()),
+                    },
                 },
             },
         }

@@ -16,7 +16,11 @@ impl Agent {
     pub fn receive<'d>(&mut self, now: Instant, datagram: Datagram<'d>) -> Received<'d> {
         self.advance(now);
         let Datagram { socket, remote, bytes } = datagram;
-        let tuple = Tuple { socket, remote };
+        self.receive_on(Tuple { socket, remote }, bytes)
+    }
+
+    /// What has come in over a flow, whatever carries it.
+    pub(super) fn receive_on<'d>(&mut self, tuple: Tuple, bytes: &'d mut [u8]) -> Received<'d> {
         if !is_stun(bytes) {
             return match self.paths.source(tuple).filter(|_| self.life == Life::Running) {
                 Some((component, path)) => {
@@ -29,6 +33,7 @@ impl Agent {
         match self.on_stun(tuple, bytes) {
             Ok(()) => Received::Consumed,
             Err(reason) => {
+                let Tuple { socket, remote } = tuple;
                 self.tracer.emit(self.now, TraceEvent::Dropped { socket, remote, reason });
                 Received::Dropped(reason)
             }

@@ -122,6 +122,8 @@ impl Socket {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum SocketError {
+    /// This name is one of those that the agent gives: [`SocketId::FIRST_OF_AGENT`].
+    NameOfAgent(SocketId),
     /// A socket of this name is up already.
     DuplicateId(SocketId),
     /// Another socket is bound to this address.
@@ -151,6 +153,7 @@ pub enum SocketError {
 impl fmt::Display for SocketError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::NameOfAgent(id) => write!(f, "{} is a name that only the agent gives", id.0),
             Self::DuplicateId(id) => write!(f, "socket {} is up already", id.0),
             Self::DuplicateAddress(address) => write!(f, "another socket is bound to {address}"),
             Self::NotATransportAddress(address) => {

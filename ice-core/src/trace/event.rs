@@ -5,7 +5,7 @@ use core::net::SocketAddr;
 use core::time::Duration;
 
 use super::DropReason;
-use crate::base::{ComponentId, PairId, SocketId, Tuple};
+use crate::base::{ComponentId, PairId, SocketId, StreamId, Tuple};
 use crate::candidate::CandidateType;
 use crate::wire::TransactionId;
 
@@ -176,6 +176,13 @@ pub enum TraceEvent {
         /// Where it was to go.
         tuple: Tuple,
     },
+    /// What has come out of a stream had no effect.
+    StreamDropped {
+        /// Which.
+        stream: StreamId,
+        /// Why.
+        reason: DropReason,
+    },
 }
 
 /// The state of a pair, as RFC 8445 §6.1.2.6 names it, with the reason of a failure.
@@ -301,6 +308,7 @@ impl fmt::Display for TraceEvent {
             Self::ConsentLost { pair, revoked: true } => write!(f, "consent on {pair} revoked by the peer"),
             Self::Dropped { remote, reason, .. } => write!(f, "dropped a datagram from {remote}: {reason}"),
             Self::SendFailed { tuple } => write!(f, "could not send to {}", tuple.remote),
+            Self::StreamDropped { stream, reason } => write!(f, "dropped from stream {}: {reason}", stream.0),
         }
     }
 }

@@ -107,7 +107,7 @@ impl Bench {
                             next = next.min(at.unwrap_or(until).max(self.now));
                             break;
                         }
-                        Output::Resolve(_) | Output::Closed => break,
+                        Output::Resolve(_) | Output::Socket(_) | Output::Closed => break,
                     }
                 }
             }

@@ -113,7 +113,7 @@ impl Place {
                 }
                 Output::Event(event) => self.events.push((now, event)),
                 Output::Wait(at) => return at,
-                Output::Resolve(_) | Output::Closed => return None,
+                Output::Resolve(_) | Output::Socket(_) | Output::Closed => return None,
             }
         }
     }
