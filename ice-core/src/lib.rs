@@ -111,6 +111,9 @@ mod gather;
 #[cfg(doc)]
 pub mod manual;
 mod path;
+// Nobody calls it yet but its own tests.
+#[allow(dead_code, unused_imports)]
+mod relay;
 pub mod server;
 pub mod trace;
 mod transaction;

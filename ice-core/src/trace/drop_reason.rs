@@ -54,6 +54,18 @@ pub enum DropReason {
     Unframed(FrameError),
     /// A frame is longer than the buffer that was given for it.
     FrameTooLong,
+    /// A TURN server's demand for credentials without what they are made from: REALM, NONCE, an algorithm that we know
+    /// (RFC 8489 §9.2.5).
+    NoChallenge,
+    /// A TURN server's answer from which somebody has taken the stronger algorithms (RFC 8489 §9.2.5).
+    BidDown,
+    /// Relayed from a peer that has no permission of ours (RFC 8656 §11.4, §12.6).
+    NoPermission,
+    /// ChannelData of a channel that we have not bound (RFC 8656 §12.6).
+    UnknownChannel,
+    /// ChannelData that is not well formed, or a Data indication without a peer, or with neither data nor an error
+    /// (RFC 8656 §11.4, §12.6).
+    NothingRelayed,
     /// The agent is closed or has failed.
     Ended,
 }
@@ -83,6 +95,11 @@ impl fmt::Display for DropReason {
             Self::AnswerQueueFull => "too many answers wait to be sent",
             Self::TooManyCandidates => "too many peer-reflexive candidates or pairs",
             Self::NominationRefused => "nomination of a pair that cannot be used",
+            Self::NoChallenge => "demand for credentials that lacks what they are made from",
+            Self::BidDown => "answer of a server that is made to look weaker than it is",
+            Self::NoPermission => "relayed from a peer without a permission",
+            Self::UnknownChannel => "relayed on a channel that is not bound",
+            Self::NothingRelayed => "from a relay, and without anything relayed",
             Self::Ended => "the agent has ended",
         })
     }
