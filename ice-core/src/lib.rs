@@ -111,8 +111,7 @@ mod gather;
 #[cfg(doc)]
 pub mod manual;
 mod path;
-// Nobody calls it yet but its own tests.
-#[allow(dead_code, unused_imports)]
+#[allow(dead_code, unused_imports, reason = "what frees a peer is still to be called")]
 mod relay;
 pub mod server;
 pub mod trace;
@@ -124,8 +123,8 @@ pub use agent::{
     ConfigError, Datagram, Event, IceTransportState, MAX_COMPONENTS, MAX_EARLY_ENDS, MAX_OLD_GENERATIONS,
     MAX_PENDING_ANSWERS, MAX_QUERIES, MAX_STREAM_BACKLOG, MAX_STREAMS, MAX_TRANSMIT, MappingKnowledge,
     NotSent, Output, PairReport, Path, Query, QueryId, Received, RemoteError, Report, ResolveError,
-    RestartError, SendError, SocketRequest, Stats, StreamEnd, Taken, Transmit, TransportStats, Unresolved,
-    Untaken,
+    RestartError, SendError, ServerFault, SocketRequest, Stats, StreamEnd, Taken, Transmit, TransportStats,
+    Unresolved, Untaken,
 };
 pub use base::{ComponentId, Instant, InterfaceId, PairId, SocketId, StreamId, Tuple};
 pub use candidate::{AddressPrefix, Candidate, CandidateFilter, CandidateType, CandidateTypes, PrefixError};
@@ -133,5 +132,8 @@ pub use check::{
     DEFAULT_PAIRS, MAX_PAIRS, MAX_PAIRS_PER_REMOTE_ADDRESS, Nomination, PathMeasure, Preference, Reach, Role,
 };
 pub use description::{Credentials, CredentialsError};
-pub use gather::{GATHERING_PATIENCE, MAX_STUN_SERVERS, ServerError, Socket, SocketError};
+pub use gather::{
+    GATHERING_PATIENCE, MAX_ALLOCATIONS, MAX_STUN_SERVERS, MAX_TURN_SERVERS, RelayFamilies, ServerError,
+    Socket, SocketError, TurnServer, TurnTransport,
+};
 pub use path::Profile;

@@ -126,6 +126,14 @@ impl Carriers {
         });
     }
 
+    /// Closes everything.
+    pub(super) fn close_all(&mut self) {
+        let streams = self.streams.drain(..).map(|s| SocketRequest::CloseStream(s.id));
+        let sockets = self.binds.drain(..).map(|b| SocketRequest::Close(b.socket));
+        // What was not opened yet need not be, but the order of requests tells that by itself.
+        self.requests.extend(streams.chain(sockets));
+    }
+
     pub(super) fn poll(&mut self) -> Option<SocketRequest> {
         self.requests.pop_front()
     }
@@ -198,7 +206,7 @@ impl Agent {
         if local.ip() != bind.local || local.port() == 0 {
             return Err(CarrierError::WrongAddress(local));
         }
-        self.on_socket_opened(bind.purpose, socket, local);
+        self.on_socket_opened(bind.purpose, socket);
         Ok(())
     }
 
@@ -237,8 +245,6 @@ impl Agent {
         if of.local.replace(local).is_some() {
             return Err(CarrierError::OpenedBefore(stream));
         }
-        let purpose = of.purpose;
-        self.on_stream_opened(purpose, local);
         Ok(())
     }
 

@@ -75,6 +75,13 @@ pub enum Cause {
         /// Requests to all of them, repeated ones included.
         requests: u32,
     },
+    /// A TURN server gives no address to be reached at.
+    RelayFailed {
+        /// Which, the last one of several.
+        server: SocketAddr,
+        /// Its error code, if it has refused (RFC 8489 §14.8): 401 for a wrong username or password, 486 for a quota.
+        code: Option<u16>,
+    },
     /// No request and no response got through any pair.
     NothingThrough {
         /// Our own requests.
@@ -142,7 +149,7 @@ impl From<CheckFailure> for Cause {
             CheckFailure::ConsentLost => Self::ConsentExpired,
             CheckFailure::ConsentRevoked => Self::ConsentRevoked,
             CheckFailure::Removed => Self::PathRemoved,
-            CheckFailure::Refused(code) => Self::Refused { code },
+            CheckFailure::Refused(code) | CheckFailure::RelayRefused(code) => Self::Refused { code },
             CheckFailure::Asymmetric => Self::Asymmetric { answers: 1 },
             _ => Self::NominationUnanswered,
         }
@@ -207,6 +214,15 @@ impl fmt::Display for Cause {
                 f,
                 "none of {servers} STUN servers, {server} first, answered any of {requests} requests"
             ),
+            Self::RelayFailed { server, code: Some(401) } => {
+                write!(f, "the TURN server {server} does not take our username and password")
+            }
+            Self::RelayFailed { server, code: Some(code) } => {
+                write!(f, "the TURN server {server} refused to relay, with error {code}")
+            }
+            Self::RelayFailed { server, code: None } => {
+                write!(f, "the TURN server {server} was not reached, or gave no answer that could be used")
+            }
             Self::NothingThrough { requests_sent, relay, mapping } => {
                 write!(f, "none of {requests_sent} checks was answered and none of the peer's arrived; ")?;
                 f.write_str(if *relay {
@@ -284,6 +300,10 @@ pub(super) struct Evidence {
     pub(super) send_failures: u32,
     pub(super) silence: Option<Silence>,
     pub(super) mapping: MappingKnowledge,
+    /// There is a relayed candidate.
+    pub(super) relay: bool,
+    /// A TURN server that gave none, and its error code.
+    pub(super) relay_fault: Option<(SocketAddr, Option<u16>)>,
     pub(super) has_valid: bool,
     pub(super) is_nominating: bool,
     pub(super) lost: Option<CheckFailure>,
@@ -356,12 +376,15 @@ pub(super) fn diagnose(seen: &Evidence) -> Causes {
     if let Some(Silence { server, servers, requests }) = seen.silence {
         causes.push(Cause::NoServerAnswered { server, servers, requests });
     }
+    if let Some((server, code)) = seen.relay_fault {
+        causes.push(Cause::RelayFailed { server, code });
+    }
     if seen.requests_sent > 0 && seen.responses_received == 0 {
         let Evidence { requests_sent, requests_received, .. } = *seen;
         if requests_received > 0 {
             causes.push(Cause::OneWay { requests_received, requests_sent });
         } else if seen.asymmetric == 0 && seen.refused.is_none() && seen.filtered_requests == 0 {
-            causes.push(Cause::NothingThrough { requests_sent, relay: false, mapping: seen.mapping });
+            causes.push(Cause::NothingThrough { requests_sent, relay: seen.relay, mapping: seen.mapping });
         }
     }
     // An old session's traffic on a reused port looks the same: it comes after what is certain.
@@ -414,6 +437,8 @@ mod tests {
         send_failures: 0,
         silence: None,
         mapping: MappingKnowledge::Unknown,
+        relay: false,
+        relay_fault: None,
         has_valid: false,
         is_nominating: false,
         lost: None,

@@ -5,7 +5,7 @@ use core::fmt;
 use core::net::SocketAddr;
 use core::time::Duration;
 
-use super::{Cause, Query, Report, SocketRequest};
+use super::{Cause, Query, Report, ServerFault, SocketRequest};
 use crate::base::{ComponentId, Instant, PairId, SocketId, StreamId};
 use crate::candidate::{Candidate, CandidateType};
 use crate::check::Role;
@@ -123,14 +123,14 @@ pub enum Event {
         /// Our username fragment: those of other credentials have an end of their own.
         ufrag: String,
     },
-    /// A STUN server has refused, or its answer says nothing. That gives no candidate, and fails nothing.
+    /// A STUN or TURN server has refused, was not reached, or gives nothing any more. That fails nothing by itself.
     ServerError {
         /// Which.
         server: SocketAddr,
-        /// Who asked.
+        /// For which socket it was asked.
         socket: SocketId,
-        /// The error code, if there was one (RFC 8489 §14.8).
-        code: Option<u16>,
+        /// What went wrong.
+        fault: ServerFault,
     },
     /// The component has its first valid pair: data may flow.
     PathUsable(Path),
@@ -190,6 +190,12 @@ pub struct Path {
     pub priority: u64,
     /// Of the check that made it valid, from the first transmission.
     pub rtt: Duration,
+    /// The TURN server that relays it, at our end.
+    pub relay: Option<SocketAddr>,
+    /// How many bytes are added to a payload, beyond the headers of UDP: 0 on a direct path.
+    pub overhead: usize,
+    /// The longest payload that [`Agent::send`](super::Agent::send) takes, in bytes. What the network takes may be less.
+    pub largest_payload: usize,
 }
 
 impl fmt::Display for Path {
@@ -209,6 +215,16 @@ pub enum SendError {
     /// The payload looks like STUN, so the peer could not tell it from a check (RFC 7983 §7): its first byte is 0 to 3
     /// and it is shorter than eight bytes, or has STUN's cookie or length in STUN's place.
     LooksLikeStun,
+    /// The relay has not let us send to the peer yet, or has not for five minutes (RFC 8656 §9).
+    NoPermission,
+    /// The payload does not fit into a relay's frame.
+    TooLong {
+        /// The longest that does, in bytes.
+        largest: usize,
+    },
+    /// The path is a stream, and as much as [`MAX_STREAM_BACKLOG`](super::MAX_STREAM_BACKLOG) waits to be written to it. Try
+    /// again later, or drop the payload, as a full network would.
+    Backlog,
     /// The agent has no such component.
     UnknownComponent(ComponentId),
     /// The agent is closed or has failed.
@@ -221,6 +237,9 @@ impl fmt::Display for SendError {
             Self::NoPath => f.write_str("there is no valid path"),
             Self::NoConsent => f.write_str("the peer's consent has expired (RFC 7675 section 5.1)"),
             Self::LooksLikeStun => f.write_str("the payload looks like STUN (RFC 7983 section 7)"),
+            Self::NoPermission => f.write_str("the relay does not let us send to the peer"),
+            Self::TooLong { largest } => write!(f, "the payload is longer than the {largest} bytes that fit"),
+            Self::Backlog => f.write_str("too much waits to be written to the stream"),
             Self::UnknownComponent(component) => write!(f, "the agent has no component {component}"),
             Self::Ended => f.write_str("the agent has ended"),
         }

@@ -2,6 +2,7 @@
 //! anything. What fails a proof is dropped with its reason.
 
 use super::answer::{Answer, AnswerKind};
+use super::carry::Unpacked;
 use super::generation::Generations;
 use super::{Agent, Datagram, Life, Received};
 use crate::base::{ComponentId, Instant, Tuple};
@@ -21,6 +22,13 @@ impl Agent {
 
     /// What has come in over a flow, whatever carries it.
     pub(super) fn receive_on<'d>(&mut self, tuple: Tuple, bytes: &'d mut [u8]) -> Received<'d> {
+        if let Some(key) = self.gatherer.relays.over(tuple) {
+            match self.unpack(key, bytes) {
+                // The same server may have been asked as a STUN server.
+                Unpacked::NotMine => {}
+                unpacked => return self.deliver(tuple, unpacked, bytes),
+            }
+        }
         if !is_stun(bytes) {
             return match self.paths.source(tuple).filter(|_| self.life == Life::Running) {
                 Some((component, path)) => {

@@ -5,7 +5,8 @@ use core::net::SocketAddr;
 
 use smallvec::SmallVec;
 
-use super::{Agent, Event, Life, MAX_TRANSMIT, MappingKnowledge};
+use super::carry::Slots;
+use super::{Agent, Event, Life, MAX_TRANSMIT, MappingKnowledge, ServerFault};
 use crate::base::{Instant, SocketId, Tuple};
 use crate::gather::{Inquiry, ServerError};
 use crate::trace::{DropReason, TraceEvent};
@@ -58,10 +59,14 @@ impl Agent {
                 Ok(())
             }
             None => {
+                let fault = match message.error_code() {
+                    Some(error) => ServerFault::refused(error),
+                    None => ServerFault::Unreadable,
+                };
                 self.events.push_back(Event::ServerError {
                     server: tuple.remote,
                     socket: tuple.socket,
-                    code: error,
+                    fault,
                 });
                 Err(DropReason::NoMappedAddress)
             }
@@ -72,7 +77,7 @@ impl Agent {
 
     /// Tells the end of gathering, if it has come.
     pub(super) fn end_gathering(&mut self) {
-        if self.gatherer.inquiries.take_end(self.now) {
+        if self.gatherer.inquiries.take_end(self.now, self.gatherer.relays.is_gathering()) {
             self.events.push_back(Event::GatheringDone);
         }
     }
@@ -85,13 +90,13 @@ impl Agent {
     }
 
     /// The next question to a server. A new one uses the Ta that the checks would.
-    pub(super) fn next_inquiry(&mut self) -> Option<Inquiry> {
+    pub(super) fn next_inquiry(&mut self, slots: Slots) -> Option<Inquiry> {
         let inquiries = &mut self.gatherer.inquiries;
         let inquiry = match inquiries.repeat(self.now) {
             Some(again) => again,
             None => {
                 let checks = &mut self.generations.current.checks;
-                if !inquiries.wants_slot() || self.now < checks.next_slot() {
+                if !inquiries.wants_slot() || !slots.allow(self.now, checks.next_slot()) {
                     return None;
                 }
                 let inquiry = inquiries.begin(self.now, checks.ta(), &mut self.random)?;

@@ -127,6 +127,16 @@ impl Inquiries {
         self.bindings.retain(|b| !gone(b.tuple.socket));
     }
 
+    /// Something else is waited for as well, and no longer than this.
+    pub(crate) fn on_wait(&mut self, now: Instant) {
+        self.round = self.round.max(Some(now + GATHERING_PATIENCE));
+    }
+
+    /// Gathering has used a Ta.
+    pub(crate) fn on_slot_taken(&mut self) {
+        self.had_last_slot = true;
+    }
+
     /// Lets time pass: bindings that `matter` are refreshed when they are due.
     pub(crate) fn on_time(&mut self, now: Instant, matter: impl Fn(SocketId) -> bool) {
         for binding in self.bindings.iter_mut().filter(|b| b.refresh <= now && matter(b.tuple.socket)) {
@@ -161,7 +171,7 @@ impl Inquiries {
         let tuple = self.waiting.pop_front()?;
         let id = TransactionId(random.transaction_id());
         self.out.start_with_rto(now, self.rto(ta), id, Question { tuple, asked: now });
-        self.had_last_slot = true;
+        self.on_slot_taken();
         self.count(tuple.remote, |server| &mut server.asked);
         Some(Inquiry { tuple, id, transmission: 1 })
     }
@@ -201,9 +211,9 @@ impl Inquiries {
         Some(now.since(asked))
     }
 
-    /// Whether the end of gathering is to be told now, which is asked for once.
-    pub(crate) fn take_end(&mut self, now: Instant) -> bool {
-        let is_over = |until: &Instant| *until <= now || self.is_idle();
+    /// Whether the end of gathering is to be told now, which is asked for once. `waits`: for something else.
+    pub(crate) fn take_end(&mut self, now: Instant, waits: bool) -> bool {
+        let is_over = |until: &Instant| *until <= now || self.is_idle() && !waits;
         if self.round.as_ref().is_some_and(is_over) {
             self.round = None;
             return true;
@@ -274,6 +284,8 @@ pub enum ServerError {
     NotATransportAddress(SocketAddr),
     /// The agent has as many as it asks ([`MAX_STUN_SERVERS`]).
     TooMany,
+    /// A username of this many bytes; 508 fit (RFC 8489 §14.3).
+    UsernameTooLong(usize),
     /// The agent is lite, and has host candidates only (RFC 8445 §5.2).
     HostOnly,
     /// The agent is closed or has failed.
@@ -284,7 +296,8 @@ impl fmt::Display for ServerError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NotATransportAddress(address) => write!(f, "no server can be asked at {address}"),
-            Self::TooMany => write!(f, "an agent asks {MAX_STUN_SERVERS} STUN servers at the most"),
+            Self::TooMany => write!(f, "an agent asks {MAX_STUN_SERVERS} servers of a kind at the most"),
+            Self::UsernameTooLong(bytes) => write!(f, "the username has {bytes} bytes, and 508 fit"),
             Self::HostOnly => f.write_str("a lite agent has host candidates only (RFC 8445 section 5.2)"),
             Self::Ended => f.write_str("the agent has ended"),
         }

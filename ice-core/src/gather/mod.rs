@@ -3,9 +3,11 @@
 //! application's filter does not let through. It opens nothing.
 
 mod inquiry;
+mod relays;
 mod socket;
 #[cfg(test)]
 mod tests;
+mod turn_server;
 
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
@@ -19,7 +21,10 @@ use crate::candidate::{
 
 pub use inquiry::{GATHERING_PATIENCE, MAX_STUN_SERVERS, ServerError};
 pub(crate) use inquiry::{Inquiries, Inquiry, Silence};
+pub(crate) use relays::{Attempt, Relay, Relays, Via};
+pub use relays::{MAX_ALLOCATIONS, MAX_TURN_SERVERS};
 pub use socket::{Socket, SocketError};
+pub use turn_server::{RelayFamilies, TurnServer, TurnTransport};
 
 /// The preference of the first virtual relay; later ones go below. What a relay of another kind has is above.
 const VIRTUAL_RELAY_PREFERENCE: u16 = MAX_LOCAL_CANDIDATES as u16 - 1;
@@ -38,6 +43,7 @@ pub(crate) struct Gatherer {
     foundations: FoundationTable,
     filter: CandidateFilter,
     pub(crate) inquiries: Inquiries,
+    pub(crate) relays: Relays,
 }
 
 /// A socket that has had its turn.
@@ -121,6 +127,23 @@ impl Gatherer {
             }
         }
         Ok(())
+    }
+
+    /// The sockets that are about to have their turn, and may get relayed addresses.
+    pub(crate) fn fresh_allocators(&self) -> SmallVec<[Socket; 4]> {
+        self.fresh.iter().copied().filter(|s| self.may_allocate(s)).collect()
+    }
+
+    /// The sockets that are up and may get relayed addresses.
+    pub(crate) fn allocators(&self) -> SmallVec<[Socket; 4]> {
+        self.sockets.iter().map(|k| k.socket).filter(|s| self.may_allocate(s)).collect()
+    }
+
+    /// Whether the socket may get relayed addresses.
+    pub(crate) fn may_allocate(&self, socket: &Socket) -> bool {
+        socket.kind() == CandidateType::Host
+            && self.filter.types.contains(CandidateType::Relayed)
+            && self.filter.admits_base(socket.local().ip(), socket.interface())
     }
 
     /// Whether the socket may get reflexive candidates.
@@ -254,6 +277,56 @@ impl Gatherer {
         }
     }
 
+    /// A relayed address, under its name among the sockets (RFC 8445 §5.1.1.2): it is its own base. `None` if the filter does not let
+    /// it through, it is nothing that a peer could send to, or there are too many candidates.
+    pub(crate) fn add_relayed(
+        &mut self,
+        candidates: &mut Candidates,
+        attempt: &Attempt,
+        (name, address): (SocketId, SocketAddr),
+        mapped: Option<SocketAddr>,
+    ) -> Option<LocalId> {
+        let kind = CandidateType::Relayed;
+        let known = *self.known(attempt.host.id())?;
+        if !is_transport_address(address)
+            || !self.filter.admits(kind, address.ip())
+            || self.all().any(|s| s.local() == address)
+        {
+            return None;
+        }
+        let transport = self.relays.server(attempt.server)?.transport().clone();
+        let socket = Socket::relayed(name, address, &known.socket);
+        let component = socket.for_component();
+        let reach = match transport {
+            TurnTransport::Udp => Transport::Udp,
+            TurnTransport::Tcp | TurnTransport::Tls { .. } => Transport::Tcp,
+        };
+        let preference = relay_preference(&transport, known.preference);
+        // RFC 8839 §5.1: the related address is the mapped one, where its kind may be told.
+        let mapped = mapped.filter(|mapped| {
+            self.filter.admits(CandidateType::ServerReflexive, mapped.ip()) && self.may_ask(&known.socket)
+        });
+        let relayed = NewLocal {
+            component,
+            socket: name,
+            base: address,
+            address,
+            kind,
+            local_preference: unique(candidates, component, kind, preference),
+            foundation: self.foundations.intern(kind, address.ip(), reach, Some(attempt.address.ip())),
+            related: Some(mapped.unwrap_or_else(|| untold(address))),
+            secrecy: Secrecy::Told,
+            network: socket.network(),
+        };
+        match candidates.add_local(relayed) {
+            AddedLocal::New(id) => {
+                self.sockets.push(Known { socket, preference });
+                Some(id)
+            }
+            AddedLocal::Redundant(_) | AddedLocal::Full => None,
+        }
+    }
+
     /// Whether the socket's own candidate is let through.
     fn tells_of(&self, socket: Socket) -> bool {
         let base = socket.local().ip();
@@ -303,6 +376,18 @@ fn unique(candidates: &Candidates, component: ComponentId, kind: CandidateType, 
         .map(|step| from.saturating_sub(step))
         .find(|&preference| !is_taken(preference))
         .unwrap_or(0)
+}
+
+/// Of relayed candidates, those over UDP come before those over TCP, and these before those over TLS: each adds to what a
+/// lost packet costs. Among equals the socket's own preference decides.
+fn relay_preference(transport: &TurnTransport, of_socket: u16) -> u16 {
+    let band = match transport {
+        TurnTransport::Udp => 3,
+        TurnTransport::Tcp => 2,
+        TurnTransport::Tls { .. } => 1,
+    };
+    // A quarter of the range each; the lowest is that of virtual relays.
+    band * 0x4000 + of_socket / 4
 }
 
 /// RFC 8839 §5.1: a related address that is not to be known.

@@ -22,6 +22,8 @@ pub struct Socket {
 enum Carrier {
     Udp,
     VirtualRelay,
+    /// An address on a TURN server.
+    Turn,
 }
 
 impl Socket {
@@ -40,6 +42,11 @@ impl Socket {
     /// else: checks and data for it, and from it, go the application's own way.
     pub const fn virtual_relay(id: SocketId, address: SocketAddr) -> Self {
         Self { carrier: Carrier::VirtualRelay, ..Self::udp(id, address) }
+    }
+
+    /// A relayed address that was allocated for `host`.
+    pub(crate) const fn relayed(name: SocketId, address: SocketAddr, host: &Self) -> Self {
+        Self { id: name, local: address, carrier: Carrier::Turn, ..*host }
     }
 
     /// The same socket, on this interface: see `CandidateFilter::except_interfaces`.
@@ -113,7 +120,7 @@ impl Socket {
     pub(crate) const fn kind(&self) -> CandidateType {
         match self.carrier {
             Carrier::Udp => CandidateType::Host,
-            Carrier::VirtualRelay => CandidateType::Relayed,
+            Carrier::VirtualRelay | Carrier::Turn => CandidateType::Relayed,
         }
     }
 }

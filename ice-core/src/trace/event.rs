@@ -7,7 +7,7 @@ use core::time::Duration;
 use super::DropReason;
 use crate::base::{ComponentId, PairId, SocketId, StreamId, Tuple};
 use crate::candidate::CandidateType;
-use crate::wire::TransactionId;
+use crate::wire::{Method, TransactionId};
 
 /// One decision of the engine, or one thing that it saw.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -176,6 +176,24 @@ pub enum TraceEvent {
         /// Where it was to go.
         tuple: Tuple,
     },
+    /// A request went to a TURN server.
+    RelayAsked {
+        /// Out of which socket, or for which socket over a stream, and where to.
+        tuple: Tuple,
+        /// What is asked for.
+        method: Method,
+        /// Its transaction.
+        transaction: TransactionId,
+        /// 1 for the first transmission.
+        attempt: u8,
+    },
+    /// A TURN server has given an allocation.
+    Allocated {
+        /// Which.
+        server: SocketAddr,
+        /// For how long, unless it is refreshed.
+        lifetime: Duration,
+    },
     /// What has come out of a stream had no effect.
     StreamDropped {
         /// Which.
@@ -220,6 +238,8 @@ pub enum CheckFailure {
     Concluded,
     /// One of its candidates was taken away.
     Removed,
+    /// The relay's server does not let us send to the peer (RFC 8656 §9.2): this is its error code.
+    RelayRefused(u16),
 }
 
 impl fmt::Display for CheckFailure {
@@ -233,6 +253,7 @@ impl fmt::Display for CheckFailure {
             Self::ConsentRevoked => "consent revoked",
             Self::Concluded => "another pair was selected first",
             Self::Removed => "its candidate was removed",
+            Self::RelayRefused(code) => return write!(f, "the relay refuses the peer's address with {code}"),
         })
     }
 }
@@ -308,6 +329,12 @@ impl fmt::Display for TraceEvent {
             Self::ConsentLost { pair, revoked: true } => write!(f, "consent on {pair} revoked by the peer"),
             Self::Dropped { remote, reason, .. } => write!(f, "dropped a datagram from {remote}: {reason}"),
             Self::SendFailed { tuple } => write!(f, "could not send to {}", tuple.remote),
+            Self::RelayAsked { tuple, method, attempt, .. } => {
+                write!(f, "{method} to the TURN server {}, transmission {attempt}", tuple.remote)
+            }
+            Self::Allocated { server, lifetime } => {
+                write!(f, "the TURN server {server} relays for {} s", lifetime.as_secs())
+            }
             Self::StreamDropped { stream, reason } => write!(f, "dropped from stream {}: {reason}", stream.0),
         }
     }

@@ -243,7 +243,9 @@ fn a_refusal_is_told_and_gives_no_candidate() {
     let mut place = Place::new(role(Role::Controlling));
     place.add(1);
     place.run(100, |_| Reply::Refuses(ErrorCode::BAD_REQUEST));
-    let refused = Event::ServerError { server: server(1), socket: SocketId(0), code: Some(400) };
+    let reason = ErrorCode::BAD_REQUEST.reason().into();
+    let fault = ServerFault::Refused { code: 400, reason };
+    let refused = Event::ServerError { server: server(1), socket: SocketId(0), fault };
     assert!(place.events.contains(&(RTT, refused)), "{:?}", place.events);
     assert_eq!((place.reflexive(), place.ends()), (vec![], vec![RTT]));
 }
