@@ -4,7 +4,7 @@ use core::net::{IpAddr, SocketAddr};
 
 use smallvec::SmallVec;
 
-use super::allocation::{Allocation, LIFETIME, Phase, backoff};
+use super::allocation::{Allocation, LIFETIME, Phase, backoff, may_pass};
 use super::config::{Carrier, Families};
 use super::data::FromServer;
 use super::event::{AllocationFailure, Loss, RelayEvent};
@@ -189,6 +189,7 @@ impl Allocation {
                 }
                 _ => {}
             },
+            Purpose::Keepalive => {}
             Purpose::Delete => self.on_deleted(),
             Purpose::Permit => self.permissions.on_granted(sent.first, sent.serial, &mut self.events),
             Purpose::Bind(number) => {
@@ -260,6 +261,7 @@ impl Allocation {
                 Demand::Refused => self.on_credentials_refused(now, sent, code),
                 _ => self.ask_again(sent, now),
             },
+            Purpose::Keepalive => {}
             Purpose::Refresh => {
                 if let Phase::Alive(alive) = &mut self.phase {
                     // It lives until it expires, and the server may think better of it.
@@ -297,8 +299,7 @@ impl Allocation {
             (440, Families::Both) => *families = Families::V6,
             // A server that stumbles over the second family may have the first.
             (400 | 420, Families::Both) => *families = Families::V4,
-            // 508 will not pass soon (RFC 8656 §7.4).
-            (code @ 500..=599, _) if code != 508 && *setbacks < MAX_SETBACKS => {
+            (code, _) if may_pass(code) && *setbacks < MAX_SETBACKS => {
                 *ready = now + backoff(*setbacks);
                 *setbacks += 1;
             }

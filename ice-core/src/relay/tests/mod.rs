@@ -1,7 +1,11 @@
 //! The client against a scripted server, over a link with a delay of 20 ms each way that may lose, in simulated time.
 
 mod life;
+mod limits;
+mod loss;
+mod refusals;
 mod server;
+mod trust;
 
 use alloc::vec::Vec;
 use core::net::SocketAddr;
@@ -82,6 +86,7 @@ impl Stage {
     fn run(&mut self, time: Duration) {
         let end = self.now + time;
         while self.step(end) {}
+        self.listen();
     }
 
     /// To the next thing that happens; whether it is before the end.
@@ -118,10 +123,14 @@ impl Stage {
             self.sent.push((self.now, written.method, written.transmission));
             self.carry(true, buffer[..written.length].to_vec());
         }
+        self.listen();
+        true
+    }
+
+    fn listen(&mut self) {
         while let Some(event) = self.allocation.next_event() {
             self.events.push((self.now, event));
         }
-        true
     }
 
     fn carry(&mut self, to_server: bool, bytes: Vec<u8>) {
