@@ -261,6 +261,13 @@ impl Allocation {
         self.channels.forget(|other| other == peer);
     }
 
+    /// Perhaps the server knows nothing of this allocation any more: it is asked at once.
+    pub(crate) fn doubt(&mut self, now: Instant) {
+        if let Phase::Alive(alive) = &mut self.phase {
+            alive.refresh = alive.refresh.min(now);
+        }
+    }
+
     /// Replaces username and password. An allocation belongs to the user that made it (RFC 8656 §5), so the old ones
     /// are used until the server refuses them.
     pub(crate) fn set_credentials(&mut self, credentials: RelayCredentials) {

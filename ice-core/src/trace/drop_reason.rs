@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use crate::wire::WireError;
+use crate::wire::{FrameError, WireError};
 
 /// Why an incoming datagram had no effect. The agent's state is as it was before.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -48,6 +48,12 @@ pub enum DropReason {
     /// A nomination that a limit, or consent lost on its flow, keeps us from following; answered with 400
     /// (RFC 8445 §7.3.1.5).
     NominationRefused,
+    /// No such stream is open.
+    UnknownStream,
+    /// What has come out of a stream cannot be divided into frames, so that it was closed.
+    Unframed(FrameError),
+    /// A frame is longer than the buffer that was given for it.
+    FrameTooLong,
     /// A TURN server's demand for credentials without what they are made from: REALM, NONCE, an algorithm that we know
     /// (RFC 8489 §9.2.5).
     NoChallenge,
@@ -68,6 +74,9 @@ impl fmt::Display for DropReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Malformed(error) => return write!(f, "malformed STUN: {error}"),
+            Self::Unframed(error) => return write!(f, "not framed: {error}"),
+            Self::UnknownStream => "unknown stream",
+            Self::FrameTooLong => "a frame longer than the buffer",
             Self::NoFingerprint => "no FINGERPRINT",
             Self::NoCredentials => "request without credentials",
             Self::WrongUsername => "request for another user",

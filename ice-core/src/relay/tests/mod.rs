@@ -1,4 +1,4 @@
-//! The client against a scripted server, over a link with a delay of 20 ms each way that may lose, in simulated time.
+//! The client against a scripted server, over a link with a delay, of 20 ms each way unless told, that may lose, in simulated time.
 
 mod life;
 mod limits;
@@ -17,7 +17,6 @@ use crate::base::{Instant, Random};
 use crate::wire::{Method, TransactionId};
 use server::{Manner, PASSWORD, Server, USER};
 
-const DELAY: Duration = Duration::from_millis(20);
 const TA: Duration = Duration::from_millis(50);
 
 struct Stage {
@@ -28,6 +27,7 @@ struct Stage {
     slot: Instant,
     /// Of 100 messages so many are lost, in each direction.
     loss: u64,
+    delay: Duration,
     luck: Random,
     /// When it arrives, whether at the server, and what.
     link: Vec<(Instant, bool, Vec<u8>)>,
@@ -66,6 +66,7 @@ impl Stage {
             random: Random::new([1; 32]),
             slot: Instant::ZERO,
             loss: 0,
+            delay: Duration::from_millis(20),
             luck: Random::new([2; 32]),
             link: Vec::new(),
             events: Vec::new(),
@@ -135,7 +136,7 @@ impl Stage {
 
     fn carry(&mut self, to_server: bool, bytes: Vec<u8>) {
         if self.luck.within(0..100) >= self.loss {
-            self.link.push((self.now + DELAY, to_server, bytes));
+            self.link.push((self.now + self.delay, to_server, bytes));
         }
     }
 

@@ -16,8 +16,8 @@ pub(super) const USER: &str = "ann";
 pub(super) const PASSWORD: &str = "secret";
 pub(super) const V4: &str = "198.51.100.9:50000";
 pub(super) const V6: &str = "[2001:db8::9]:50000";
-/// SHA-256 and MD5, in that order.
-pub(super) const ALGORITHMS: &[u8] = &[0, 2, 0, 0, 0, 1, 0, 0];
+/// MD5 and SHA-256, in that order: of both the stronger is to be taken (RFC 8656 §6).
+pub(super) const ALGORITHMS: &[u8] = &[0, 1, 0, 0, 0, 2, 0, 0];
 
 /// How a server speaks to its clients.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

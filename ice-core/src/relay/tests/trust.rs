@@ -279,6 +279,18 @@ fn nonces_may_be_stale_after_every_second_request() {
 }
 
 #[test]
+fn a_nonce_that_is_stale_for_many_requests_at_once_is_stale_once() {
+    let mut stage = Stage::allocated(config(), Manner::Modern);
+    stage.server.nonce = 7;
+    stage.delay = Duration::from_millis(400);
+    for n in 1..=14 {
+        stage.allocation.bind_channel(stage.now, ([192, 0, 2, n], 9).into()).unwrap();
+    }
+    stage.run(secs(5));
+    assert_eq!(stage.events.len(), 28);
+}
+
+#[test]
 fn a_server_that_restarts_and_knows_nothing_is_lost_with_the_next_request() {
     let mut stage = asking(Carrier::Datagrams);
     stage.run(secs(1));
