@@ -1,5 +1,7 @@
 //! The command line: what can be asked for, and the help that explains it.
 
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -22,6 +24,8 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     Demo(Demo),
     Connect(Connect),
+    #[command(subcommand)]
+    Serve(Serve),
 }
 
 /// Connects two agents on this machine and tells what happened.
@@ -108,6 +112,95 @@ impl From<RoleName> for Role {
     }
 }
 
+/// Runs a STUN or a TURN server on this machine until it is interrupted.
+///
+/// These are the servers that floe is tested against. They print a line for whatever they decide.
+#[derive(Subcommand, Debug)]
+pub(crate) enum Serve {
+    Stun(ServeStun),
+    Turn(ServeTurn),
+}
+
+/// Tells everybody who asks over UDP what their address is (STUN, RFC 8489).
+#[derive(Args, Debug)]
+pub(crate) struct ServeStun {
+    /// Where to listen; port 0 takes any. May be repeated
+    #[arg(long, value_name = "IP:PORT", default_value = "127.0.0.1:3478", value_parser = place)]
+    pub(crate) listen: Vec<SocketAddr>,
+
+    /// Another address and port of this machine, so that clients can find out what NAT they are behind (RFC 5780)
+    ///
+    /// The first address that is listened on is asked at this port too, and this one at the first's port.
+    #[arg(long, value_name = "IP:PORT", value_parser = place)]
+    pub(crate) other: Option<SocketAddr>,
+}
+
+/// Relays for users who have no direct path (TURN, RFC 8656), over UDP, TCP and TLS.
+///
+/// Data is relayed as UDP. It is refused towards loopback, link-local and multicast addresses; only a server that relays from
+/// the loopback interface itself does so towards there.
+#[derive(Args, Debug)]
+pub(crate) struct ServeTurn {
+    /// Where to listen, over UDP and TCP; port 0 takes any. May be repeated
+    #[arg(long, value_name = "IP:PORT", default_value = "127.0.0.1:3478", value_parser = place)]
+    pub(crate) listen: Vec<SocketAddr>,
+
+    /// Who may use it. May be repeated
+    #[arg(long, value_name = "NAME:PASSWORD", required = true, value_parser = user)]
+    pub(crate) user: Vec<(String, String)>,
+
+    /// What users belong to: part of what their keys are made of
+    #[arg(long, default_value = "floe")]
+    pub(crate) realm: String,
+
+    /// The address to relay from, one of each family at the most; by default those that are listened on
+    #[arg(long, value_name = "IP", value_parser = address)]
+    pub(crate) relay_ip: Vec<IpAddr>,
+
+    /// How many relayed addresses there may be
+    #[arg(long, value_name = "N", default_value = "1000")]
+    pub(crate) max_allocations: usize,
+
+    /// How many allocations a user may have
+    #[arg(long, value_name = "N", default_value = "100")]
+    pub(crate) quota: usize,
+
+    /// Where to listen over TLS; port 0 takes any. May be repeated
+    #[arg(long, value_name = "IP:PORT", requires = "tls_cert", value_parser = place)]
+    pub(crate) tls_listen: Vec<SocketAddr>,
+
+    /// The certificate for TLS and those that it depends on, as PEM
+    #[arg(long, value_name = "FILE", requires_all = ["tls_key", "tls_listen"])]
+    pub(crate) tls_cert: Option<PathBuf>,
+
+    /// The certificate's private key, as PEM
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    pub(crate) tls_key: Option<PathBuf>,
+}
+
+/// One address and a port. An answer has to leave the address that was asked, so that none that stands for several will do.
+fn place(text: &str) -> Result<SocketAddr, String> {
+    let place: SocketAddr = text.parse().map_err(|_| "not an IP address and a port".to_owned())?;
+    address(&place.ip().to_string()).map(|_| place)
+}
+
+fn address(text: &str) -> Result<IpAddr, String> {
+    let ip: IpAddr = text.parse().map_err(|_| "not an IP address".to_owned())?;
+    if ip.is_unspecified() || ip.is_multicast() {
+        return Err("must be one address of this machine".to_owned());
+    }
+    Ok(ip)
+}
+
+fn user(text: &str) -> Result<(String, String), String> {
+    match text.split_once(':') {
+        Some((name, password)) if !name.is_empty() && !password.is_empty() => {
+            Ok((name.to_owned(), password.to_owned()))
+        }
+        _ => Err("must be a name and a password with a colon between".to_owned()),
+    }
+}
+
 /// A deadline: a number of seconds, with or without decimals, over 0 and at most a day.
 fn seconds(text: &str) -> Result<Duration, String> {
     let seconds: f64 = text.parse().map_err(|_| "not a number of seconds".to_owned())?;
@@ -163,6 +256,13 @@ mod tests {
             ("floe connect controlling --deadline inf", "must be over 0 and at most 86400 seconds"),
             ("floe demo --runtime glommio", "[possible values: tokio, async-std, smol, mixed]"),
             ("floe demo --xml", "unexpected argument '--xml'"),
+            ("floe serve stun --listen 0.0.0.0:3478", "must be one address of this machine"),
+            ("floe serve stun --listen 127.0.0.1", "not an IP address and a port"),
+            ("floe serve turn", "--user <NAME:PASSWORD>"),
+            ("floe serve turn --user alice", "must be a name and a password with a colon between"),
+            ("floe serve turn --user a:b --relay-ip ::", "must be one address of this machine"),
+            ("floe serve turn --user a:b --tls-listen 127.0.0.1:0", "--tls-cert <FILE>"),
+            ("floe serve turn --user a:b --tls-cert c.pem --tls-listen 127.0.0.1:0", "--tls-key <FILE>"),
             ("floe demmo", "unrecognized subcommand 'demmo'"),
         ];
         for (line, expected) in table {

@@ -1,7 +1,10 @@
 //! What ends the program with a failure, each in one line of words.
 
 use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
 
+use floe_sim::server::TurnConfigError;
 use floe_tokio::{BindError, ConnectError, RecvError, Report, SendError};
 
 #[derive(thiserror::Error, Debug)]
@@ -25,6 +28,16 @@ pub(crate) enum Error {
     NotWell,
     #[error("an agent's task has ended early: {0}")]
     Task(#[from] tokio::task::JoinError),
+    #[error("cannot listen on {transport} {at}: {error}")]
+    Listen { transport: &'static str, at: SocketAddr, error: io::Error },
+    #[error(
+        "the other address needs another IP address and another port, of the same family (RFC 5780 section 6)"
+    )]
+    NotApart,
+    #[error("cannot serve: {0}")]
+    Serve(#[from] TurnConfigError),
+    #[error("cannot use {}: {why}", file.display())]
+    Pem { file: PathBuf, why: String },
 }
 
 impl From<ConnectError> for Error {

@@ -1,4 +1,4 @@
-//! `floe`: watch ICE connect two agents on this machine, or connect one agent through the terminal.
+//! `floe`: watch ICE connect two agents on this machine, connect one agent through the terminal, or serve STUN and TURN.
 
 #![forbid(unsafe_code)]
 
@@ -8,6 +8,7 @@ mod demo;
 mod error;
 mod millis;
 mod paint;
+mod serve;
 mod stats;
 
 use std::process::ExitCode;
@@ -35,5 +36,6 @@ fn run(command: &Command) -> Result<(), Error> {
     match command {
         Command::Demo(demo) => runtime.block_on(demo::run(demo)),
         Command::Connect(connect) => runtime.block_on(connect::run(connect)),
+        Command::Serve(server) => runtime.block_on(serve::run(server)),
     }
 }

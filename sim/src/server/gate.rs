@@ -50,6 +50,16 @@ pub(super) enum Refusal {
     StaleNonce,
 }
 
+impl Refusal {
+    pub(super) fn code(self) -> u16 {
+        match self {
+            Self::BadRequest => 400,
+            Self::Unauthenticated => 401,
+            Self::StaleNonce => 438,
+        }
+    }
+}
+
 impl Gate {
     pub(super) fn new(terms: Terms, users: &[(String, String)], secret: [u8; 32]) -> Self {
         let Terms { realm, plain, algorithms, username_anonymity, nonce_lifetime } = terms;
@@ -118,12 +128,10 @@ impl Gate {
         request: &Incoming<'_>,
         refusal: Refusal,
     ) -> Outgoing {
-        let code = match refusal {
-            Refusal::BadRequest => return Outgoing::error(request, 400),
-            Refusal::Unauthenticated => 401,
-            Refusal::StaleNonce => 438,
-        };
-        let mut error = Outgoing::error(request, code);
+        let mut error = Outgoing::error(request, refusal.code());
+        if refusal == Refusal::BadRequest {
+            return error;
+        }
         if let Ok(realm) = Realm::new(self.realm.clone()) {
             error.add(realm);
         }

@@ -25,8 +25,8 @@ pub use fault::{Fault, Occasion, Request};
 pub use framing::{Framing, NotFramed};
 pub use stun::{StunCounts, StunReply, StunServer};
 pub use turn::{
-    Allocation, Channel, IcmpError, Relay, RelaySockets, TurnConfig, TurnConfigError, TurnCounts, TurnOutput,
-    TurnServer,
+    Allocation, Channel, IcmpError, Relay, RelaySockets, TurnConfig, TurnConfigError, TurnCounts, TurnEnd,
+    TurnEvent, TurnEventKind, TurnOutput, TurnServer,
 };
 
 /// The largest datagram that a server looks at, and the largest that it relays, in bytes.

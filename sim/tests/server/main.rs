@@ -11,6 +11,7 @@ mod allocate;
 mod authenticate;
 mod client;
 mod data;
+mod events;
 mod faults;
 mod hostile;
 mod network;

@@ -3,8 +3,8 @@
 use core::time::Duration;
 
 use crate::client::{
-    ADDITIONAL_ADDRESS_FAMILY, ALLOCATE, CHANNEL_BIND, CREATE_PERMISSION, Lab, REFRESH, V6, channel, peer,
-    relay_v6, udp,
+    ADDITIONAL_ADDRESS_FAMILY, ALLOCATE, CHANNEL_BIND, CREATE_PERMISSION, Lab, REFRESH,
+    REQUESTED_ADDRESS_FAMILY, V6, channel, peer, relay_v6, udp,
 };
 
 const FIVE_MINUTES: Duration = Duration::from_secs(300);
@@ -53,6 +53,15 @@ fn permissions_are_installed_all_or_none() {
     let more = [channel(0x4000), peer("192.0.2.3:1")];
     assert_eq!(lab.request(CHANNEL_BIND, &more).code(), Some(508), "it would need a permission");
     assert_eq!(lab.allocation().relays()[0].channels(lab.now).count(), 0);
+}
+
+#[test]
+fn an_ipv4_address_in_the_clothes_of_ipv6_is_refused_as_itself() {
+    let mut lab = Lab::new(|config| config.relay_addresses = vec![relay_v6()]);
+    assert_eq!(lab.request(ALLOCATE, &[udp(), (REQUESTED_ADDRESS_FAMILY, V6.to_vec())]).code(), None);
+    let code = lab.request(CREATE_PERMISSION, &[peer("[::ffff:127.0.0.1]:1")]).code();
+    assert_eq!(code, Some(403));
+    assert_eq!(lab.request(CREATE_PERMISSION, &[peer("[2001:db8::9]:1")]).code(), None);
 }
 
 #[test]

@@ -14,7 +14,7 @@ use super::request::{
     ADDRESS_FAMILY_NOT_SUPPORTED, ALLOCATION_MISMATCH, BAD_REQUEST, Failure, INSUFFICIENT_CAPACITY, IPV4,
     IPV6, QUOTA_REACHED, UNSUPPORTED_TRANSPORT, family_in, lifetime, seconds,
 };
-use super::{Allocation, Relay, RelaySockets, Reservation, TurnServer};
+use super::{Allocation, Relay, RelaySockets, Reservation, TurnEventKind, TurnServer};
 use crate::Instant;
 use crate::server::FiveTuple;
 use crate::server::codec::{
@@ -94,6 +94,9 @@ impl TurnServer {
         if let Some((family, code)) = missing {
             response.add_raw(ADDRESS_ERROR_CODE, address_error(family, code));
         }
+        let told =
+            TurnEventKind::Allocated { username: username.to_owned(), relays: addresses.clone(), lifetime };
+        self.events.tell(client, told);
         let relays = addresses.into_iter().map(|address| Relay::new(address, now + lifetime)).collect();
         let allocation = Allocation { client, username: username.to_owned(), relays };
         self.allocations.insert(client, allocation);

@@ -1,12 +1,14 @@
 //! A TURN server (RFC 8656): it lends clients an address of its own, and relays between it and their peers.
 //!
 //! [`TurnServer`] is the face: what comes in from clients and peers, what goes out, and what can be seen and be broken from
-//! outside. `request` answers requests, `allocate` makes allocations, `data` relays, `allocation` is what a client has.
+//! outside. `request` answers requests, `allocate` makes allocations, `data` relays, `allocation` is what a client has, `event` what
+//! an operator is told.
 
 mod allocate;
 mod allocation;
 mod config;
 mod data;
+mod event;
 mod memory;
 mod request;
 
@@ -23,11 +25,13 @@ use super::framing::Framing;
 use super::gate::{Gate, Terms};
 use super::{FiveTuple, MAX_DATAGRAM, Transport};
 use crate::Instant;
+use event::Events;
 use memory::Memory;
 
 pub use allocation::{Allocation, Channel, Relay};
 pub use config::{TurnConfig, TurnConfigError};
 pub use data::IcmpError;
+pub use event::{TurnEnd, TurnEvent, TurnEventKind};
 
 /// Binds the sockets that are relayed from, and closes them. Whoever runs a [`TurnServer`] does this for it.
 pub trait RelaySockets {
@@ -115,6 +119,7 @@ pub struct TurnServer {
     memory: Memory,
     faults: Faults,
     outputs: VecDeque<TurnOutput>,
+    events: Events,
     /// Nothing ends before.
     due: Option<Instant>,
     counts: TurnCounts,
@@ -161,6 +166,7 @@ impl TurnServer {
             memory: Memory::default(),
             faults: Faults::default(),
             outputs: VecDeque::new(),
+            events: Events::default(),
             due: None,
             counts: TurnCounts::default(),
         })
@@ -205,12 +211,22 @@ impl TurnServer {
     /// A client's stream has ended: so has its allocation, which nobody could reach any more.
     pub fn stream_closed(&mut self, client: FiveTuple, sockets: &mut dyn RelaySockets) {
         self.streams.remove(&client);
-        self.end(client, sockets, |_| true);
+        self.end(client, TurnEnd::StreamClosed, sockets, |_| true);
     }
 
     /// What is to be sent next.
     pub fn poll(&mut self) -> Option<TurnOutput> {
         self.outputs.pop_front()
+    }
+
+    /// From now on, [`next_event`](Self::next_event) tells what happens. It is then to be called after each call.
+    pub fn watch(&mut self) {
+        self.events.watch();
+    }
+
+    /// What has happened, in order.
+    pub fn next_event(&mut self) -> Option<TurnEvent> {
+        self.events.next()
     }
 
     /// When something may end, so that [`advance`](Self::advance) is to be called.
@@ -230,7 +246,7 @@ impl TurnServer {
             .map(|a| a.client)
             .collect();
         for client in over {
-            self.end(client, sockets, |relay| relay.expires <= now);
+            self.end(client, TurnEnd::Expired, sockets, |relay| relay.expires <= now);
         }
         self.reservations.retain(|_, reservation| {
             let held = reservation.until > now;
@@ -260,7 +276,7 @@ impl TurnServer {
 
     /// Ends an allocation without a word, as a server that is started anew does. False if there was none.
     pub fn forget_allocation(&mut self, client: FiveTuple, sockets: &mut dyn RelaySockets) -> bool {
-        self.end(client, sockets, |_| true)
+        self.end(client, TurnEnd::Forgotten, sockets, |_| true)
     }
 
     /// The configuration, for what is to change for requests to come. Users, realm, algorithms and lifetimes of nonces stay as they
@@ -310,16 +326,18 @@ impl TurnServer {
     fn end(
         &mut self,
         client: FiveTuple,
+        why: TurnEnd,
         sockets: &mut dyn RelaySockets,
         over: impl Fn(&Relay) -> bool,
     ) -> bool {
         let Some(allocation) = self.allocations.get_mut(&client) else { return false };
-        let relays = &mut self.relays;
+        let (relays, events) = (&mut self.relays, &mut self.events);
         allocation.relays.retain(|relay| {
             let over = over(relay);
             if over {
                 relays.remove(&relay.address);
                 sockets.close(relay.address);
+                events.tell(client, TurnEventKind::Ended { relay: relay.address, why });
             }
             !over
         });

@@ -3,12 +3,12 @@
 use core::net::SocketAddr;
 use core::time::Duration;
 
-use stun_codec::rfc5389::attributes::{AlternateServer, Software, XorMappedAddress};
+use stun_codec::rfc5389::attributes::{AlternateServer, Software, Username, XorMappedAddress};
 use stun_codec::rfc5766::attributes::{ChannelNumber, DontFragment, Lifetime, XorPeerAddress};
 use stun_codec::{Attribute as _, Message};
 
 use super::memory::Memory;
-use super::{RelaySockets, TurnServer};
+use super::{RelaySockets, TurnEnd, TurnEventKind, TurnServer};
 use crate::Instant;
 use crate::server::codec::{Attribute, Incoming, NONCE, Outgoing, REALM, REQUESTED_ADDRESS_FAMILY, USERNAME};
 use crate::server::credentials::Signer;
@@ -25,6 +25,16 @@ pub(super) enum Failure {
     Unknown(Vec<u16>),
     /// With 300 and these.
     TryAlternate(Vec<SocketAddr>),
+}
+
+impl Failure {
+    fn code(&self) -> u16 {
+        match self {
+            Self::Code(code) => *code,
+            Self::Unknown(_) => 420,
+            Self::TryAlternate(_) => 300,
+        }
+    }
 }
 
 pub(super) const BAD_REQUEST: Failure = Failure::Code(400);
@@ -109,6 +119,12 @@ impl TurnServer {
         let Passed { username, signer } = match self.authenticate(now, client.client, request) {
             Ok(passed) => passed,
             Err(refusal) => {
+                if request.layout.has_sha1() || request.layout.has_sha256() {
+                    let name = request.claims.as_ref().and_then(|claims| claims.get_attribute::<Username>());
+                    let username = name.map(|name| name.name().to_owned());
+                    let told = TurnEventKind::Refused { request: kind, code: refusal.code(), username };
+                    self.events.tell(client, told);
+                }
                 let error = self.gate.refuse(now, client.client, request, refusal);
                 return self.encode(error, &Signer::None, request);
             }
@@ -119,7 +135,11 @@ impl TurnServer {
             Some(Effect::Code(_) | Effect::Redirect(_)) => self.scripted(now, client, request, fault),
             _ => match self.perform(now, client, &username, (request, kind), sockets) {
                 Ok(success) => success,
-                Err(failure) => failed(request, failure),
+                Err(failure) => {
+                    let (code, username) = (failure.code(), Some(username));
+                    self.events.tell(client, TurnEventKind::Refused { request: kind, code, username });
+                    failed(request, failure)
+                }
             },
         };
         // A challenge cannot be signed: the client takes what is in it for its next request.
@@ -202,7 +222,7 @@ impl TurnServer {
         }
         let wanted = attributes.get_attribute::<Lifetime>().map(Lifetime::lifetime);
         let lifetime = if wanted == Some(Duration::ZERO) {
-            self.end(client, sockets, |relay| meant(relay.address));
+            self.end(client, TurnEnd::Released, sockets, |relay| meant(relay.address));
             Duration::ZERO
         } else {
             let lifetime = lifetime(wanted, self.config.default_lifetime, self.config.max_lifetime);
@@ -210,6 +230,7 @@ impl TurnServer {
                 relay.expires = now + lifetime;
             }
             self.ends_at(now + lifetime);
+            self.events.tell(client, TurnEventKind::Refreshed { lifetime });
             lifetime
         };
         let mut response = Outgoing::success(request);
@@ -253,6 +274,7 @@ impl TurnServer {
         for peer in peers {
             if let Some(relay) = allocation.relay_for(peer) {
                 relay.permit(now, peer, self.config.permission_lifetime);
+                self.events.tell(client, TurnEventKind::Permitted { peer });
             }
         }
         Ok(Outgoing::success(request))
@@ -287,6 +309,8 @@ impl TurnServer {
         }
         relay.bind(now, number, peer, self.config.channel_lifetime);
         relay.permit(now, peer.ip(), self.config.permission_lifetime);
+        self.events.tell(client, TurnEventKind::Permitted { peer: peer.ip() });
+        self.events.tell(client, TurnEventKind::Bound { number, peer });
         Ok(Outgoing::success(request))
     }
 
