@@ -14,7 +14,7 @@ use super::requests::{Next, Purpose, Requests, Sent};
 use super::session::Session;
 use crate::base::{Instant, Random};
 use crate::candidate::is_transport_address;
-use crate::wire::{AddressFamily, BufferTooSmall, Class, MessageWriter, Method, TransactionId, UDP};
+use crate::wire::{Method, TransactionId};
 
 /// Room for any request that an allocation writes, and what a datagram of Ethernet holds.
 pub(crate) const MAX_REQUEST: usize = 1500;
@@ -32,8 +32,6 @@ pub(super) const RELEASE_PATIENCE: Duration = Duration::from_secs(1);
 /// Tr (RFC 8445 §11): after so much silence over datagrams the NAT in front of us is reminded, or the next Refresh would come
 /// from another address, and be refused (RFC 8656 §9 tells to).
 pub(super) const KEEPALIVE: Duration = Duration::from_secs(15);
-/// RFC 8656 §5 wants it in Allocate and Refresh.
-const SOFTWARE: &str = concat!("floe ", env!("CARGO_PKG_VERSION"));
 
 #[derive(Debug)]
 pub(crate) struct Allocation {
@@ -46,7 +44,7 @@ pub(crate) struct Allocation {
     pub(super) events: VecDeque<RelayEvent>,
     /// When something last went to the server.
     pub(super) last_sent: Instant,
-    serial: u32,
+    pub(super) serial: u32,
 }
 
 #[derive(Debug)]
@@ -357,47 +355,6 @@ impl Allocation {
                 }
             }
             Purpose::Allocate | Purpose::Refresh | Purpose::Keepalive => {}
-        }
-    }
-
-    fn write(&self, purpose: Purpose, id: TransactionId, buffer: &mut [u8]) -> Result<usize, BufferTooSmall> {
-        if purpose == Purpose::Keepalive {
-            let writer = MessageWriter::new(buffer, Class::Indication, purpose.method(), id);
-            return writer.finish_with_fingerprint();
-        }
-        let mut writer = MessageWriter::new(buffer, Class::Request, purpose.method(), id);
-        match purpose {
-            Purpose::Keepalive => {}
-            Purpose::Allocate => {
-                writer = writer.software(SOFTWARE).requested_transport(UDP).lifetime(LIFETIME);
-                // RFC 8656 §7.1: at most one of the two, and none for IPv4.
-                writer = match &self.phase {
-                    Phase::Allocating { families: Families::V6, .. } => {
-                        writer.requested_address_family(AddressFamily::V6)
-                    }
-                    Phase::Allocating { families: Families::Both, .. } => {
-                        writer.additional_address_family(AddressFamily::V6)
-                    }
-                    _ => writer,
-                };
-            }
-            Purpose::Refresh => writer = writer.software(SOFTWARE).lifetime(LIFETIME),
-            Purpose::Delete => writer = writer.software(SOFTWARE).lifetime(Duration::ZERO),
-            Purpose::Permit => {
-                for ip in self.permissions.asked(self.serial) {
-                    // RFC 8656 §10.1: the port does not matter.
-                    writer = writer.xor_peer_address(SocketAddr::new(ip, 0));
-                }
-            }
-            Purpose::Bind(number) => {
-                let peer = self.channels.meant_by(number).ok_or(BufferTooSmall)?;
-                writer = writer.channel_number(number).xor_peer_address(peer);
-            }
-        }
-        let writer = self.session.write(writer);
-        match self.session.key() {
-            Some(key) => writer.sign(key),
-            None => writer.finish_with_fingerprint(),
         }
     }
 }

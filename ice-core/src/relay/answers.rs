@@ -13,7 +13,7 @@ use super::session::{Demand, is_bid_down};
 use crate::base::Instant;
 use crate::candidate::is_transport_address;
 use crate::trace::DropReason;
-use crate::wire::{Class, ErrorCode, Message, Method, ServerAttributes};
+use crate::wire::{Class, ErrorCode, Message, ServerAttributes};
 
 /// How often a server that fails (5xx) is asked again for an allocation (RFC 8489 §6.3.4).
 pub(super) const MAX_SETBACKS: u8 = 4;
@@ -297,6 +297,8 @@ impl Allocation {
             (437, _) => self.end(RelayEvent::NeedsNewPort),
             // RFC 8656 §7.2: to a request that names no family, this says that there is no IPv4; another may be granted.
             (440, Families::Both) => *families = Families::V6,
+            // A server that knows IPv4 alone should have said so of IPv6 only, and granted that.
+            (440, Families::V6) if self.config.families == Families::Both => *families = Families::V4,
             // A server that stumbles over the second family may have the first.
             (400 | 420, Families::Both) => *families = Families::V4,
             (code, _) if may_pass(code) && *setbacks < MAX_SETBACKS => {

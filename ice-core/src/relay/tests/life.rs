@@ -116,7 +116,7 @@ fn it_is_deleted_at_the_end() {
     stage.allocation.permit(stage.now, peer(1).ip()).unwrap();
     stage.run(secs(1));
     stage.allocation.release(stage.now);
-    assert_eq!(stage.allocation.permit(stage.now, peer(2).ip()), Err(crate::relay::Wanting::Over));
+    assert_eq!(stage.allocation.permit(stage.now, peer(2).ip()), Err(crate::relay::event::Wanting::Over));
     stage.run(secs(60));
     assert_eq!(stage.said().last(), Some(&RelayEvent::Released));
     assert_eq!((stage.server.expires, stage.server.count(Ask::Delete)), (None, 1));

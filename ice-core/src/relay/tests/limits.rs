@@ -2,7 +2,9 @@
 
 use super::server::{Ask, V6};
 use super::*;
-use crate::relay::{AllocationFailure, MAX_CHANNELS, MAX_PERMISSIONS, Wanting};
+use crate::relay::channels::MAX_CHANNELS;
+use crate::relay::event::Wanting;
+use crate::relay::{AllocationFailure, MAX_PERMISSIONS};
 use crate::trace::DropReason;
 use crate::wire::{AttributeType, ChannelData, ChannelNumber, Class, Icmp, MessageWriter};
 

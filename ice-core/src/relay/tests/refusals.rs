@@ -4,7 +4,8 @@ use alloc::string::{String, ToString};
 
 use super::server::Ask;
 use super::*;
-use crate::relay::{AllocationFailure, Loss, Wanting};
+use crate::relay::event::Wanting;
+use crate::relay::{AllocationFailure, Loss};
 
 /// All that the RFCs assign, and of each class one that they do not (RFC 8489 §6.3.4).
 const CODES: &[u16] = &[
@@ -168,6 +169,27 @@ fn of_a_batch_that_is_refused_only_the_culprits_are() {
         let before = stage.server.count(Ask::Permit);
         stage.run(secs(180));
         assert_eq!(stage.server.count(Ask::Permit) - before, 3, "{code}");
+    }
+}
+
+#[test]
+fn a_server_that_stumbles_over_two_families_is_asked_for_one() {
+    for (code, times, expected) in [
+        (440, 1, "allocated"),
+        (440, 2, "allocated"),
+        (440, ALWAYS, "failed:440"),
+        (400, 1, "allocated"),
+        (420, 1, "allocated"),
+        (420, ALWAYS, "failed:420"),
+        (403, 1, "failed:403"),
+    ] {
+        let mut server = Server::new(Manner::Classic);
+        server.refusals.push((Ask::Allocate, code, times));
+        let mut stage = Stage::new(AllocationConfig { families: Families::Both, ..config() }, server);
+        stage.run(secs(60));
+        let said: Vec<String> = stage.said().iter().map(brief).collect();
+        assert_eq!(said, [expected], "{code} {times}");
+        assert!(stage.server.count(Ask::Allocate) <= 4);
     }
 }
 

@@ -104,6 +104,31 @@ fn an_allocation_that_only_forgers_answer_says_so() {
 }
 
 #[test]
+fn a_redirection_need_not_be_signed_but_must_not_be_signed_by_somebody_else() {
+    let other = address("203.0.113.2:3478");
+    let mut stage = Stage::new(config(), Server::new(Manner::Classic));
+    stage.run(Duration::from_millis(55));
+    let (method, id) = last_request(&stage);
+    let mut buffer = [0; 200];
+    for (key, outcome) in [
+        (Some(IntegrityKey::from_bytes(b"guess")), FromServer::Dropped(DropReason::UnauthenticatedResponse)),
+        (None, FromServer::Handled),
+    ] {
+        let writer = MessageWriter::new(&mut buffer, Class::Error, method, id)
+            .error_code(error(300))
+            .alternate_server(other)
+            .alternate_domain("turn.example.com");
+        let length = match key {
+            Some(key) => writer.finish_with_integrity(&key),
+            None => writer.finish(),
+        };
+        assert_eq!(stage.allocation.on_message(stage.now, &buffer[..length.unwrap()]), outcome);
+    }
+    let domain = Some("turn.example.com".into());
+    assert_eq!(stage.allocation.next_event(), Some(RelayEvent::Redirect { to: other, domain }));
+}
+
+#[test]
 fn a_400_to_the_first_request_is_not_believed() {
     let mut stage = Stage::new(config(), Server::new(Manner::Modern));
     stage.run(Duration::from_millis(1));
@@ -242,6 +267,8 @@ fn refused_credentials_are_told_once_and_others_are_taken_at_once() {
     stage.run(secs(1));
     stage.events.clear();
     stage.server.password = "other".into();
+    // All requests are out before the first answer comes.
+    stage.delay = Duration::from_millis(200);
     stage.run(secs(240));
     assert_eq!(stage.said(), [RelayEvent::CredentialsRefused { code: 401 }]);
     // What was granted still is.
@@ -276,6 +303,17 @@ fn nonces_may_be_stale_after_every_second_request() {
     stage.run(secs(3600));
     assert_eq!(stage.events.len(), 61);
     assert!(stage.allocation.may_send(stage.now, IP.parse().unwrap()));
+}
+
+#[test]
+fn stale_nonces_with_successes_between_them_are_no_row() {
+    let mut stage = Stage::allocated(config(), Manner::Modern);
+    for n in 1..=20 {
+        stage.server.nonce += 1;
+        stage.allocation.permit(stage.now, [192, 0, 2, n].into()).unwrap();
+        stage.run(secs(1));
+        assert!(stage.allocation.may_send(stage.now, [192, 0, 2, n].into()), "{n}");
+    }
 }
 
 #[test]
