@@ -5,7 +5,7 @@ use floe_core::{
 };
 use floe_sim::NatConfig;
 use floe_sim::scenario::{PeerId, PeerSpec, World, behind, both_selected, open, secs};
-use floe_sim::server::{Fault, Request};
+use floe_sim::server::{Fault, Request, TurnConfig};
 
 /// When a peer has told its signalling of a candidate of that kind.
 fn told(world: &World, peer: PeerId, kind: CandidateType) -> Vec<u64> {
@@ -47,6 +47,11 @@ fn relayed(world: &mut World, change: impl FnOnce(PeerSpec) -> PeerSpec) -> [Pee
     peers
 }
 
+/// Allocations live so many seconds, whatever is asked for.
+fn shorten(config: &mut TurnConfig, seconds: u64) {
+    (config.max_lifetime, config.default_lifetime) = (secs(seconds), secs(seconds));
+}
+
 /// Those who may change paths whenever they find a better one.
 fn agile(role: Role) -> PeerSpec {
     open().with(AgentConfig { role, nomination: Nomination::Renominate, ..Default::default() })
@@ -78,7 +83,7 @@ fn case_25_a_dead_server_among_three_delays_nobody() {
 fn case_26_a_stale_nonce_at_any_request_again_and_again_costs_round_trips_only() {
     for request in [Request::Allocate, Request::Refresh, Request::CreatePermission, Request::ChannelBind] {
         let mut world = World::seeded(26);
-        let relay = world.turn_server_with(|config| config.max_lifetime = secs(100));
+        let relay = world.turn_server_with(|config| shorten(config, 100));
         world.turn(relay).add_fault(Fault::next(request).times(3).answered_with(438));
         let peers = relayed(&mut world, |spec| spec.using(relay));
         // And a nonce that is old whenever something is to be renewed.
@@ -96,7 +101,7 @@ fn case_26_a_stale_nonce_at_any_request_again_and_again_costs_round_trips_only()
 #[test]
 fn case_26_another_realm_is_followed() {
     let mut world = World::seeded(26);
-    let relay = world.turn_server_with(|config| config.max_lifetime = secs(60));
+    let relay = world.turn_server_with(|config| shorten(config, 60));
     let peers = relayed(&mut world, |spec| spec.using(relay));
     world.turn(relay).config_mut().realm = "elsewhere.test".into();
     world.turn(relay).forget_nonces();
@@ -188,7 +193,7 @@ fn case_27_lost_replies_and_hours_of_renewals_are_not_noticed() {
     for request in [Request::CreatePermission, Request::ChannelBind, Request::Refresh, Request::Allocate] {
         let mut world = World::seeded(27);
         // The lifetime is shortened by the server.
-        let relay = world.turn_server_with(|config| config.max_lifetime = secs(120));
+        let relay = world.turn_server_with(|config| shorten(config, 120));
         world.turn(relay).add_fault(Fault::next(request).times(2).with_reply_lost());
         let peers = relayed(&mut world, |spec| spec.using(relay));
         for hour in 0..6 {
