@@ -111,7 +111,7 @@ mod gather;
 #[cfg(doc)]
 pub mod manual;
 mod path;
-#[allow(dead_code, unused_imports, reason = "what frees a peer is still to be called")]
+#[allow(dead_code, reason = "what frees a peer is still to be called")]
 mod relay;
 pub mod server;
 pub mod trace;
