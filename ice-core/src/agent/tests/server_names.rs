@@ -37,7 +37,7 @@ impl Told {
                 Output::Event(event) => self.events.push(event),
                 Output::Resolve(query) => self.queries.push(query),
                 Output::Socket(SocketRequest::Connect { remote, tls, .. }) => {
-                    self.connects.push((remote, tls))
+                    self.connects.push((remote, tls));
                 }
                 Output::Socket(_) => {}
                 Output::Wait(Some(at)) if at <= until => self.now = at.max(self.now),
