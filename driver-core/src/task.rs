@@ -11,7 +11,9 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant as Clock};
 
-use floe_core::{Datagram, Instant, MAX_TRANSMIT, Output, Received, SocketId, Tuple};
+use floe_core::{
+    Datagram, Instant, MAX_TRANSMIT, Output, Received, SocketId, SocketRequest, StreamEnd, Tuple,
+};
 use tracing::{debug, warn};
 
 use crate::names::Lookups;
@@ -110,6 +112,7 @@ impl<R: Runtime> Task<R> {
                     }
                     Output::Event(event) => state.on_event(event),
                     Output::Resolve(query) => self.lookups.want(query),
+                    Output::Socket(request) => state.refuse(request),
                     Output::Wait(until) => {
                         let until = until.map(|at| if at > now { at } else { now + LEAST_WAIT });
                         return Turn::Wait(until.and_then(|at| state.clock(at)));
@@ -254,6 +257,19 @@ impl<R: Runtime> State<R> {
             Received::Dropped(_) => bump(&mut self.stats.rejected),
             Received::Unclaimed(_) => bump(&mut self.stats.unclaimed),
         }
+    }
+
+    /// There are no streams yet, and no sockets but those of the interfaces.
+    fn refuse(&mut self, request: SocketRequest) {
+        let now = self.now();
+        // What is not waited for any more needs no answer.
+        let _ = match request {
+            SocketRequest::Bind { socket, .. } => self.agent.socket_refused(now, socket),
+            SocketRequest::Connect { stream, .. } => {
+                self.agent.stream_closed(now, stream, StreamEnd::Refused)
+            }
+            _ => Ok(()),
+        };
     }
 
     fn on_sent(&mut self, tuple: Tuple, sent: Option<Sent>) {

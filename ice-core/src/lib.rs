@@ -54,6 +54,8 @@
 //!                 Output::Event(_) => {}
 //!                 // Only where a candidate has a name instead of an address.
 //!                 Output::Resolve(query) => agents[side].resolved(now, query.id, Err(Unresolved))?,
+//!                 // Only where a TURN server or a TCP socket was given.
+//!                 Output::Socket(request) => panic!("no server was given: {request:?}"),
 //!                 Output::Wait(until) => break wake = wake.into_iter().chain(until).min(),
 //!                 Output::Closed => break,
 //!             }
@@ -109,23 +111,29 @@ mod gather;
 #[cfg(doc)]
 pub mod manual;
 mod path;
+#[allow(dead_code, unused_imports, reason = "what frees a peer is still to be called")]
+mod relay;
 pub mod server;
 pub mod trace;
 mod transaction;
 pub mod wire;
 
 pub use agent::{
-    Agent, AgentConfig, CandidateId, CandidatePairStats, CandidateStats, Cause, ComponentError, ConfigError,
-    Datagram, Event, IceTransportState, MAX_COMPONENTS, MAX_EARLY_ENDS, MAX_OLD_GENERATIONS,
-    MAX_PENDING_ANSWERS, MAX_QUERIES, MAX_TRANSMIT, MappingKnowledge, NotSent, Output, PairReport, Path,
-    Query, QueryId, Received, RemoteError, Report, ResolveError, RestartError, SendError, Stats, Taken,
-    Transmit, TransportStats, Unresolved, Untaken,
+    Agent, AgentConfig, CandidateId, CandidatePairStats, CandidateStats, CarrierError, Cause, ComponentError,
+    ConfigError, Datagram, Event, IceTransportState, MAX_COMPONENTS, MAX_EARLY_ENDS, MAX_OLD_GENERATIONS,
+    MAX_PENDING_ANSWERS, MAX_QUERIES, MAX_STREAM_BACKLOG, MAX_STREAMS, MAX_TRANSMIT, MappingKnowledge,
+    NotSent, Output, PairReport, Path, Query, QueryId, Received, RemoteError, Report, ResolveError,
+    RestartError, SendError, ServerFault, SocketRequest, Stats, StreamEnd, Taken, Transmit, TransportStats,
+    Unresolved, Untaken,
 };
-pub use base::{ComponentId, Instant, InterfaceId, PairId, SocketId, Tuple};
+pub use base::{ComponentId, Instant, InterfaceId, PairId, SocketId, StreamId, Tuple};
 pub use candidate::{AddressPrefix, Candidate, CandidateFilter, CandidateType, CandidateTypes, PrefixError};
 pub use check::{
     DEFAULT_PAIRS, MAX_PAIRS, MAX_PAIRS_PER_REMOTE_ADDRESS, Nomination, PathMeasure, Preference, Reach, Role,
 };
 pub use description::{Credentials, CredentialsError};
-pub use gather::{Socket, SocketError};
+pub use gather::{
+    GATHERING_PATIENCE, MAX_ALLOCATIONS, MAX_STUN_SERVERS, MAX_TURN_SERVERS, RelayFamilies, ServerError,
+    Socket, SocketError, TurnServer, TurnTransport,
+};
 pub use path::Profile;

@@ -65,7 +65,7 @@ impl Pair {
                         quiet = false;
                     }
                     Output::Event(_) => quiet = false,
-                    Output::Resolve(_) | Output::Wait(_) | Output::Closed => {}
+                    Output::Resolve(_) | Output::Socket(_) | Output::Wait(_) | Output::Closed => {}
                 }
             }
             if quiet {

@@ -41,7 +41,7 @@ fn exchange(agents: &mut [Agent; 2], now: Instant) {
                 Output::Event(Event::LocalCandidate { candidate, .. }) => {
                     agents[1 - side].add_remote_candidate(now, &candidate).unwrap();
                 }
-                Output::Event(_) | Output::Resolve(_) => {}
+                Output::Event(_) | Output::Resolve(_) | Output::Socket(_) => {}
                 Output::Wait(_) | Output::Closed => break,
             }
         }

@@ -354,7 +354,7 @@ impl Run {
                     self.peers[side].events.push((at, event));
                 }
                 // Nobody signals names.
-                Output::Resolve(_) => {}
+                Output::Resolve(_) | Output::Socket(_) => {}
                 Output::Wait(until) => return until,
                 Output::Closed => return None,
             }

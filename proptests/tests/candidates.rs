@@ -250,6 +250,7 @@ fn drain(agent: &mut Agent, candidates: &mut Vec<Candidate>) {
             Output::Event(Event::LocalCandidate { candidate, .. }) => candidates.push(candidate),
             Output::Event(_) => {}
             Output::Transmit(transmit) => panic!("sent to {} without credentials", transmit.remote),
+            Output::Socket(request) => panic!("nobody has given a server: {request:?}"),
             Output::Resolve(query) => panic!("nobody has signalled {}", query.name),
             Output::Wait(_) | Output::Closed => return,
         }

@@ -150,7 +150,7 @@ impl Call {
                 Output::Event(Event::PathDegraded(_)) => self.books.degraded += 1,
                 Output::Event(Event::Failed(report)) => return Err(report.to_string().into()),
                 // Nobody signals names.
-                Output::Event(_) | Output::Resolve(_) => {}
+                Output::Event(_) | Output::Resolve(_) | Output::Socket(_) => {}
                 Output::Wait(until) => {
                     side.wake = until;
                     return Ok(());

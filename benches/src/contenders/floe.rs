@@ -94,7 +94,7 @@ impl Agent for FloeSide {
         loop {
             match self.agent.poll(Instant::ZERO, &mut scratch) {
                 Output::Event(Event::LocalCandidate { candidate, .. }) => signals.push(candidate),
-                Output::Event(_) | Output::Transmit(_) | Output::Resolve(_) => {}
+                Output::Event(_) | Output::Transmit(_) | Output::Resolve(_) | Output::Socket(_) => {}
                 Output::Wait(_) | Output::Closed => return,
             }
         }
@@ -120,7 +120,7 @@ impl Agent for FloeSide {
                 }
                 Output::Event(Event::PathUsable(_)) => out.tell(News::Usable),
                 Output::Event(Event::PathSelected(path)) => out.tell(selected(&path)),
-                Output::Event(_) | Output::Resolve(_) => {}
+                Output::Event(_) | Output::Resolve(_) | Output::Socket(_) => {}
                 Output::Wait(until) => return until.map(Instant::as_nanos),
                 Output::Closed => return None,
             }

@@ -215,7 +215,7 @@ fn drain(network: &mut Network, sides: &mut [Trace; 2], side: usize, other: usiz
                 sides[other].agent.end_of_remote_candidates(now);
                 sides[other].steps.push(Action::EndOfCandidates {}.into());
             }
-            Output::Event(_) | Output::Resolve(_) => {}
+            Output::Event(_) | Output::Resolve(_) | Output::Socket(_) => {}
             Output::Wait(until) => return until,
             Output::Closed => return None,
         }

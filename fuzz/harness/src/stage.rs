@@ -122,6 +122,7 @@ impl Stage {
                 Output::Transmit(transmit) => self.on_transmit(&transmit),
                 Output::Event(event) => self.on_event(&event),
                 Output::Resolve(query) => self.on_query(&query),
+                Output::Socket(_) => {}
                 Output::Wait(until) => {
                     assert!(!self.closed, "a closed agent waits");
                     assert!(until.is_none_or(|at| at > self.now), "{until:?} is not after {:?}", self.now);

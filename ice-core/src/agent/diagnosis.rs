@@ -2,10 +2,12 @@
 //! most first. An agent cannot know its peer's NAT, so no cause claims to.
 
 use core::fmt;
+use core::net::SocketAddr;
 
 use smallvec::SmallVec;
 
 use crate::check::Role;
+use crate::gather::Silence;
 use crate::trace::CheckFailure;
 
 /// Why there is no path, or no better one. Each has a line of text in its `Display`.
@@ -64,6 +66,22 @@ pub enum Cause {
         /// Our own, without an answer.
         requests_sent: u32,
     },
+    /// No STUN server has answered.
+    NoServerAnswered {
+        /// The first of them.
+        server: SocketAddr,
+        /// How many were asked.
+        servers: u32,
+        /// Requests to all of them, repeated ones included.
+        requests: u32,
+    },
+    /// A TURN server gives no address to be reached at.
+    RelayFailed {
+        /// Which, the last one of several.
+        server: SocketAddr,
+        /// Its error code, if it has refused (RFC 8489 §14.8): 401 for a wrong username or password, 486 for a quota.
+        code: Option<u16>,
+    },
     /// No request and no response got through any pair.
     NothingThrough {
         /// Our own requests.
@@ -116,8 +134,12 @@ pub enum Cause {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum MappingKnowledge {
-    /// Nothing: no server was asked.
+    /// Nothing: it takes the answers of two servers with different addresses.
     Unknown,
+    /// Servers of different addresses see a socket at the same address.
+    EndpointIndependent,
+    /// They see it at different ones: what a server has seen is of no use to a peer.
+    EndpointDependent,
 }
 
 impl From<CheckFailure> for Cause {
@@ -127,7 +149,7 @@ impl From<CheckFailure> for Cause {
             CheckFailure::ConsentLost => Self::ConsentExpired,
             CheckFailure::ConsentRevoked => Self::ConsentRevoked,
             CheckFailure::Removed => Self::PathRemoved,
-            CheckFailure::Refused(code) => Self::Refused { code },
+            CheckFailure::Refused(code) | CheckFailure::RelayRefused(code) => Self::Refused { code },
             CheckFailure::Asymmetric => Self::Asymmetric { answers: 1 },
             _ => Self::NominationUnanswered,
         }
@@ -185,6 +207,22 @@ impl fmt::Display for Cause {
                 "one way only: {requests_received} checks of the peer arrived and were answered, none of our \
                  {requests_sent} got an answer"
             ),
+            Self::NoServerAnswered { server, servers: 1, requests } => {
+                write!(f, "the STUN server {server} did not answer any of {requests} requests")
+            }
+            Self::NoServerAnswered { server, servers, requests } => write!(
+                f,
+                "none of {servers} STUN servers, {server} first, answered any of {requests} requests"
+            ),
+            Self::RelayFailed { server, code: Some(401) } => {
+                write!(f, "the TURN server {server} does not take our username and password")
+            }
+            Self::RelayFailed { server, code: Some(code) } => {
+                write!(f, "the TURN server {server} refused to relay, with error {code}")
+            }
+            Self::RelayFailed { server, code: None } => {
+                write!(f, "the TURN server {server} was not reached, or gave no answer that could be used")
+            }
             Self::NothingThrough { requests_sent, relay, mapping } => {
                 write!(f, "none of {requests_sent} checks was answered and none of the peer's arrived; ")?;
                 f.write_str(if *relay {
@@ -194,6 +232,12 @@ impl fmt::Display for Cause {
                 })?;
                 match mapping {
                     MappingKnowledge::Unknown => f.write_str("our own NAT's mapping is unknown"),
+                    MappingKnowledge::EndpointIndependent => {
+                        f.write_str("our own NAT maps us to one address for all")
+                    }
+                    MappingKnowledge::EndpointDependent => {
+                        f.write_str("our own NAT maps us to another address for each")
+                    }
                 }
             }
             Self::Asymmetric { answers } => {
@@ -254,6 +298,12 @@ pub(super) struct Evidence {
     pub(super) asymmetric: u32,
     pub(super) refused: Option<u16>,
     pub(super) send_failures: u32,
+    pub(super) silence: Option<Silence>,
+    pub(super) mapping: MappingKnowledge,
+    /// There is a relayed candidate.
+    pub(super) relay: bool,
+    /// A TURN server that gave none, and its error code.
+    pub(super) relay_fault: Option<(SocketAddr, Option<u16>)>,
     pub(super) has_valid: bool,
     pub(super) is_nominating: bool,
     pub(super) lost: Option<CheckFailure>,
@@ -323,16 +373,18 @@ pub(super) fn diagnose(seen: &Evidence) -> Causes {
     if let Some(code) = seen.refused {
         causes.push(Cause::Refused { code });
     }
+    if let Some(Silence { server, servers, requests }) = seen.silence {
+        causes.push(Cause::NoServerAnswered { server, servers, requests });
+    }
+    if let Some((server, code)) = seen.relay_fault {
+        causes.push(Cause::RelayFailed { server, code });
+    }
     if seen.requests_sent > 0 && seen.responses_received == 0 {
         let Evidence { requests_sent, requests_received, .. } = *seen;
         if requests_received > 0 {
             causes.push(Cause::OneWay { requests_received, requests_sent });
         } else if seen.asymmetric == 0 && seen.refused.is_none() && seen.filtered_requests == 0 {
-            causes.push(Cause::NothingThrough {
-                requests_sent,
-                relay: false,
-                mapping: MappingKnowledge::Unknown,
-            });
+            causes.push(Cause::NothingThrough { requests_sent, relay: seen.relay, mapping: seen.mapping });
         }
     }
     // An old session's traffic on a reused port looks the same: it comes after what is certain.
@@ -383,6 +435,10 @@ mod tests {
         asymmetric: 0,
         refused: None,
         send_failures: 0,
+        silence: None,
+        mapping: MappingKnowledge::Unknown,
+        relay: false,
+        relay_fault: None,
         has_valid: false,
         is_nominating: false,
         lost: None,
@@ -394,7 +450,13 @@ mod tests {
         let nothing_through =
             Cause::NothingThrough { requests_sent: 4, relay: false, mapping: MappingKnowledge::Unknown };
         let unsent = Evidence { requests_sent: 0, pairs: 0, remote_candidates: 0, ..SEEN };
-        let table: [(Evidence, &[Cause]); 26] = [
+        let server = ([192, 0, 2, 1], 3478).into();
+        let silence = Some(Silence { server, servers: 2, requests: 8 });
+        let table: [(Evidence, &[Cause]); 27] = [
+            (
+                Evidence { silence, ..SEEN },
+                &[Cause::NoServerAnswered { server, servers: 2, requests: 8 }, nothing_through],
+            ),
             (SEEN, &[nothing_through]),
             (Evidence { has_selected: true, ..SEEN }, &[]),
             (Evidence { has_valid: true, ..SEEN }, &[]),

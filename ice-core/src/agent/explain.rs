@@ -5,10 +5,11 @@ use core::fmt::{self, Write as _};
 
 use super::diagnosis::diagnose;
 use super::generation::Generation;
-use super::{Agent, PairReport, Path, Report};
+use super::{Agent, MAX_TRANSMIT, PairReport, Path, Report};
 use crate::base::PairId;
 use crate::candidate::LocalCandidate;
 use crate::check::Pair;
+use crate::gather::Relay;
 
 impl Agent {
     /// Why there is no path, or what there is, at this moment: the same that [`Event::Failed`](super::Event::Failed)
@@ -74,10 +75,12 @@ impl Agent {
         let base = generation.candidates.local(pair.local)?;
         let local = local_of(generation, pair)?;
         let remote = generation.candidates.remote(pair.remote)?;
+        let relay = self.gatherer.relays.named(pair.tuple.socket);
+        let overhead = relay.map_or(0, |r| r.allocation.overhead(self.now, pair.tuple.remote));
         Some(Path {
             pair: id,
             component: pair.component,
-            socket: pair.tuple.socket,
+            socket: relay.map_or(pair.tuple.socket, Relay::carrier),
             local: local.address,
             local_type: local.kind,
             base: base.base,
@@ -85,6 +88,9 @@ impl Agent {
             remote_type: remote.kind,
             priority: valid.map_or(pair.priority, |v| v.priority),
             rtt: valid.map(|v| v.rtt).unwrap_or_default(),
+            relay: relay.map(|r| r.attempt.address),
+            overhead,
+            largest_payload: if relay.is_some() { MAX_TRANSMIT - overhead } else { MAX_PAYLOAD },
         })
     }
 }
@@ -94,6 +100,9 @@ fn local_of<'a>(generation: &'a Generation, pair: &Pair) -> Option<&'a LocalCand
     let mapped = pair.valid().and_then(|v| generation.candidates.local(v.local));
     mapped.or_else(|| generation.candidates.local(pair.local))
 }
+
+/// What fits into a UDP datagram over IPv4, and a little less than over IPv6.
+const MAX_PAYLOAD: usize = 65_507;
 
 /// FNV-1a over text: short, and the same on every machine.
 struct Fnv(u64);

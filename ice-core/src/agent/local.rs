@@ -42,7 +42,7 @@ impl Agent {
         self.add_reflexive(now, socket, address, None)
     }
 
-    fn add_reflexive(
+    pub(super) fn add_reflexive(
         &mut self,
         now: Instant,
         socket: SocketId,

@@ -3,6 +3,9 @@
 
 mod account;
 mod answer;
+#[allow(dead_code, reason = "peers have no connections yet")]
+mod carriers;
+mod carry;
 mod compose;
 mod config;
 mod description;
@@ -16,11 +19,15 @@ mod poll;
 mod preference;
 mod profile;
 mod receive;
+mod relays;
 mod remote;
 mod report;
 mod resolve;
 mod restart;
 mod roaming;
+mod server_fault;
+mod servers;
+mod socket_request;
 mod stats;
 #[cfg(feature = "serde")]
 mod stats_json;
@@ -34,6 +41,7 @@ use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 use core::fmt;
+use core::net::SocketAddr;
 
 use crate::base::{ComponentId, Instant, PairId, Random, Tuple};
 use crate::candidate::{Candidate, CandidateFilter};
@@ -44,6 +52,7 @@ use crate::path::{Flow, Gate, Outlet, Paths};
 use crate::trace::{CheckFailure, Observer, TraceEvent, Tracer};
 use crate::wire::{IntegrityKey, is_stun};
 use answer::Answers;
+use carriers::Carriers;
 use diagnosis::Evidence;
 use generation::{Generation, Generations, draw_credentials};
 use preference::Inclination;
@@ -52,6 +61,7 @@ use trickle::EarlyEnd;
 use watch::Watch;
 
 pub use answer::MAX_PENDING_ANSWERS;
+pub use carriers::{MAX_STREAM_BACKLOG, MAX_STREAMS};
 pub use config::{AgentConfig, ConfigError, MAX_COMPONENTS};
 pub use description::{Taken, Untaken};
 pub use diagnosis::{Cause, MappingKnowledge};
@@ -60,6 +70,8 @@ pub use output::{Datagram, Event, MAX_TRANSMIT, Output, Path, Received, RemoteEr
 pub use report::{PairReport, Report};
 pub use resolve::{MAX_QUERIES, Query, QueryId, ResolveError, Unresolved};
 pub use restart::RestartError;
+pub use server_fault::ServerFault;
+pub use socket_request::{CarrierError, SocketRequest, StreamEnd};
 pub use stats::{
     CandidateId, CandidatePairStats, CandidateStats, IceTransportState, NotSent, Stats, TransportStats,
 };
@@ -100,6 +112,7 @@ pub struct Agent {
     early_ends: VecDeque<EarlyEnd>,
     names: Names,
     remote_filter: CandidateFilter,
+    carriers: Carriers,
 }
 
 /// The peer's credentials, ready for use.
@@ -130,6 +143,8 @@ struct Hints {
     /// Requests that the filter did not let through.
     filtered_requests: u32,
     send_failures: u32,
+    /// A TURN server that gave no address, and why.
+    relay_fault: Option<(SocketAddr, Option<u16>)>,
 }
 
 impl Agent {
@@ -175,6 +190,7 @@ impl Agent {
             early_ends: VecDeque::new(),
             names: Names::default(),
             remote_filter: config.remote_filter,
+            carriers: Carriers::default(),
             components,
         })
     }
@@ -211,6 +227,9 @@ impl Agent {
         if !self.components.contains(&socket.for_component()) {
             return Err(SocketError::UnknownComponent(socket.for_component()));
         }
+        if socket.id().is_of_agent() {
+            return Err(SocketError::NameOfAgent(socket.id()));
+        }
         self.admits_as_lite(&socket)?;
         self.gatherer.socket_up(socket)
     }
@@ -228,7 +247,6 @@ impl Agent {
         payload: &'a [u8],
         scratch: &'a mut [u8; MAX_TRANSMIT],
     ) -> Result<Transmit<'a>, SendError> {
-        let _ = scratch;
         self.advance(now);
         if self.life != Life::Running {
             return Err(SendError::Ended);
@@ -237,6 +255,12 @@ impl Agent {
             return Err(SendError::LooksLikeStun);
         }
         match self.paths.outlet(self.now, component) {
+            Some(Outlet::Open(flow)) if flow.tuple.socket.is_of_agent() => {
+                self.bind_channel(flow.tuple);
+                let departure = self.frame(flow.tuple, payload, scratch)?;
+                self.paths.on_sent(self.now, component, flow.pair, payload.len());
+                Ok(departure.transmit(scratch))
+            }
             Some(Outlet::Open(flow)) => {
                 self.paths.on_sent(self.now, component, flow.pair, payload.len());
                 Ok(Transmit::new(flow.tuple.socket, flow.tuple.remote, payload))
@@ -258,9 +282,13 @@ impl Agent {
         self.tracer.emit(self.now, TraceEvent::SendFailed { tuple });
     }
 
-    /// Ends the agent at once: what waits to be sent is dropped, and `poll` says [`Output::Closed`].
+    /// Ends the agent at once: what waits to be sent is dropped. `poll` still deletes the allocations on TURN servers, which takes a second
+    /// at the most, and then says [`Output::Closed`].
     pub fn close(&mut self, now: Instant) {
         self.advance(now);
+        if self.life != Life::Closed {
+            self.release_relays();
+        }
         self.life = Life::Closed;
         self.answers.clear();
         self.events.clear();
@@ -290,10 +318,16 @@ impl Agent {
         if !self.gatherer.has_fresh() {
             return;
         }
-        for id in self.gatherer.gather(&mut self.generations.current.candidates) {
+        let allocators = self.gatherer.fresh_allocators();
+        for id in self.gatherer.gather(self.now, &mut self.generations.current.candidates) {
             self.on_gathered(id);
         }
-        self.events.push_back(Event::GatheringDone);
+        for host in allocators {
+            self.allocate_at_all(host);
+        }
+        if !self.gatherer.inquiries.is_under_way() {
+            self.events.push_back(Event::GatheringDone);
+        }
     }
 
     fn checks_and_context(&mut self) -> (&mut Checks, check::Context<'_>) {
@@ -353,6 +387,10 @@ impl Agent {
                 self.paths.outlet(self.now, component),
                 Some(Outlet::Open(flow)) if flow.pair.generation() == self.generations.current.number
             ),
+            silence: self.gatherer.inquiries.silence(),
+            mapping: self.mapping(),
+            relay: self.has_relayed_candidate(),
+            relay_fault: self.hints.relay_fault,
             is_nominating: self.generations.current.checks.is_nominating(),
             lost: self.generations.current.checks.lost(component).or(self.last_loss),
             has_selected: self.generations.current.checks.selected(component).is_some(),

@@ -5,8 +5,8 @@ use core::fmt;
 use core::net::SocketAddr;
 use core::time::Duration;
 
-use super::{Cause, Query, Report};
-use crate::base::{ComponentId, Instant, PairId, SocketId};
+use super::{Cause, Query, Report, ServerFault, SocketRequest};
+use crate::base::{ComponentId, Instant, PairId, SocketId, StreamId};
 use crate::candidate::{Candidate, CandidateType};
 use crate::check::Role;
 use crate::description::Credentials;
@@ -26,13 +26,15 @@ pub enum Output<'s> {
     /// A candidate of the peer has a name for an address: look it up, and answer with
     /// [`Agent::resolved`](super::Agent::resolved). Nothing waits for it but the candidates of that name.
     Resolve(Query),
+    /// Open or close a socket or a stream.
+    Socket(SocketRequest),
     /// Nothing more at this moment. Poll again then, or after any call; `None`: only after a call.
     Wait(Option<Instant>),
     /// The agent was closed and has nothing more to say.
     Closed,
 }
 
-/// A datagram to be sent.
+/// A datagram to be sent, or a frame to be written to a stream.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub struct Transmit<'s> {
@@ -40,13 +42,16 @@ pub struct Transmit<'s> {
     pub socket: SocketId,
     /// To this address.
     pub remote: SocketAddr,
-    /// The UDP payload.
+    /// The UDP payload, or what is to be written.
     pub contents: &'s [u8],
+    /// If there is one, `contents` is to be written to this stream, whole and behind what was written before; `remote` is its other
+    /// end. [`Agent::stream_written`](super::Agent::stream_written) wants to know when it has gone.
+    pub stream: Option<StreamId>,
 }
 
 impl<'s> Transmit<'s> {
     pub(super) fn new(socket: SocketId, remote: SocketAddr, contents: &'s [u8]) -> Self {
-        Self { socket, remote, contents }
+        Self { socket, remote, contents, stream: None }
     }
 }
 
@@ -108,7 +113,8 @@ pub enum Event {
         /// As it was signalled.
         candidate: Candidate,
     },
-    /// The sockets that are up so far have given all their candidates. Comes again after a later `socket_up`. If there will be no
+    /// The sockets that are up so far have given all their candidates, and the STUN servers have answered or had
+    /// [`GATHERING_PATIENCE`](crate::GATHERING_PATIENCE). Comes again after a later `socket_up` or `add_stun_server`. If there will be no
     /// others, say so by [`Agent::end_of_local_candidates`](super::Agent::end_of_local_candidates).
     GatheringDone,
     /// Tell the peer that no more candidates come for these credentials of ours (RFC 8838 §13): it comes after
@@ -116,6 +122,15 @@ pub enum Event {
     EndOfCandidates {
         /// Our username fragment: those of other credentials have an end of their own.
         ufrag: String,
+    },
+    /// A STUN or TURN server has refused, was not reached, or gives nothing any more. That fails nothing by itself.
+    ServerError {
+        /// Which.
+        server: SocketAddr,
+        /// For which socket it was asked.
+        socket: SocketId,
+        /// What went wrong.
+        fault: ServerFault,
     },
     /// The component has its first valid pair: data may flow.
     PathUsable(Path),
@@ -175,6 +190,12 @@ pub struct Path {
     pub priority: u64,
     /// Of the check that made it valid, from the first transmission.
     pub rtt: Duration,
+    /// The TURN server that relays it, at our end.
+    pub relay: Option<SocketAddr>,
+    /// How many bytes are added to a payload, beyond the headers of UDP: 0 on a direct path.
+    pub overhead: usize,
+    /// The longest payload that [`Agent::send`](super::Agent::send) takes, in bytes. What the network takes may be less.
+    pub largest_payload: usize,
 }
 
 impl fmt::Display for Path {
@@ -194,6 +215,16 @@ pub enum SendError {
     /// The payload looks like STUN, so the peer could not tell it from a check (RFC 7983 §7): its first byte is 0 to 3
     /// and it is shorter than eight bytes, or has STUN's cookie or length in STUN's place.
     LooksLikeStun,
+    /// The relay has not let us send to the peer yet, or has not for five minutes (RFC 8656 §9).
+    NoPermission,
+    /// The payload does not fit into a relay's frame.
+    TooLong {
+        /// The longest that does, in bytes.
+        largest: usize,
+    },
+    /// The path is a stream, and as much as [`MAX_STREAM_BACKLOG`](super::MAX_STREAM_BACKLOG) waits to be written to it. Try
+    /// again later, or drop the payload, as a full network would.
+    Backlog,
     /// The agent has no such component.
     UnknownComponent(ComponentId),
     /// The agent is closed or has failed.
@@ -206,6 +237,9 @@ impl fmt::Display for SendError {
             Self::NoPath => f.write_str("there is no valid path"),
             Self::NoConsent => f.write_str("the peer's consent has expired (RFC 7675 section 5.1)"),
             Self::LooksLikeStun => f.write_str("the payload looks like STUN (RFC 7983 section 7)"),
+            Self::NoPermission => f.write_str("the relay does not let us send to the peer"),
+            Self::TooLong { largest } => write!(f, "the payload is longer than the {largest} bytes that fit"),
+            Self::Backlog => f.write_str("too much waits to be written to the stream"),
             Self::UnknownComponent(component) => write!(f, "the agent has no component {component}"),
             Self::Ended => f.write_str("the agent has ended"),
         }

@@ -1,9 +1,10 @@
 //! What the agent wants, one thing at a time: answers first, since the peer waits for them; then events; then what time
 //! has made due.
 
+use super::carry::{Departure, Slots};
 use super::generation::Generation;
-use super::{Agent, Cause, Event, Life, MAX_TRANSMIT, Output, Path, Query, Transmit};
-use crate::base::{Instant, PairId, Tuple};
+use super::{Agent, Cause, Event, Life, MAX_TRANSMIT, Output, Path, Query};
+use crate::base::{Instant, PairId};
 use crate::candidate::peer_reflexive_priority;
 use crate::check;
 use crate::path::{self, Loss};
@@ -16,30 +17,47 @@ impl Agent {
     pub fn poll<'s>(&mut self, now: Instant, scratch: &'s mut [u8; MAX_TRANSMIT]) -> Output<'s> {
         self.advance(now);
         if self.life == Life::Closed {
-            return Output::Closed;
+            return self.poll_closed(scratch);
         }
-        match self.next_datagram(scratch) {
-            Some((tuple, length)) => Output::Transmit(Transmit::new(
-                tuple.socket,
-                tuple.remote,
-                scratch.get(..length).unwrap_or_default(),
-            )),
+        match self.next_departure(scratch) {
+            Some(departure) => Output::Transmit(departure.transmit(scratch)),
             None => match self.events.pop_front() {
                 Some(event) => Output::Event(event),
                 None => match self.next_query() {
                     Some(query) => Output::Resolve(query),
-                    None => Output::Wait(self.next_deadline()),
+                    None => match self.carriers.poll() {
+                        Some(request) => Output::Socket(request),
+                        None => Output::Wait(self.next_deadline()),
+                    },
                 },
             },
         }
     }
 
-    /// Writes the next datagram, if one is due and no event stands before it.
-    fn next_datagram(&mut self, scratch: &mut [u8; MAX_TRANSMIT]) -> Option<(Tuple, usize)> {
+    /// What is left to do: allocations are deleted, and what the agent had asked for is closed.
+    fn poll_closed<'s>(&mut self, scratch: &'s mut [u8; MAX_TRANSMIT]) -> Output<'s> {
+        self.on_time_for_relays();
+        if let Some(departure) = self.next_for_relays(scratch, Slots::Any) {
+            return Output::Transmit(departure.transmit(scratch));
+        }
+        if self.gatherer.relays.is_empty() {
+            self.carriers.close_all();
+        }
+        match self.carriers.poll() {
+            Some(request) => Output::Socket(request),
+            None if self.gatherer.relays.is_empty() => Output::Closed,
+            None => Output::Wait(self.next_relay_deadline()),
+        }
+    }
+
+    /// Writes the next thing to go out, if one is due and no event stands before it.
+    fn next_departure(&mut self, scratch: &mut [u8; MAX_TRANSMIT]) -> Option<Departure> {
         while let Some(answer) = self.answers.pop() {
-            if let Some(length) = self.write_answer(&answer, scratch) {
+            if let Some(length) = self.write_answer(&answer, scratch)
+                && let Some(departure) = self.carry(answer.tuple, length, scratch)
+            {
                 self.count_answer(&answer);
-                return Some((answer.tuple, length));
+                return Some(departure);
             }
         }
         if self.life != Life::Running {
@@ -49,11 +67,33 @@ impl Agent {
         if !self.events.is_empty() {
             return None;
         }
-        let request = self.next_request();
+        let yields = self.gatherer.inquiries.yields();
+        let slots = if yields { Slots::None } else { Slots::Free };
+        if let Some(departure) = self.next_for_servers(scratch, slots) {
+            return Some(departure);
+        }
+        while let Some(request) = self.next_request() {
+            self.absorb();
+            if let Some(length) = self.write_request(&request, scratch)
+                && let Some(departure) = self.carry(request.tuple, length, scratch)
+            {
+                return Some(departure);
+            }
+        }
         self.absorb();
-        let request = request?;
-        let length = self.write_request(&request, scratch)?;
-        Some((request.tuple, length))
+        if !self.events.is_empty() || !yields {
+            return None;
+        }
+        self.next_for_servers(scratch, Slots::Free)
+    }
+
+    fn next_for_servers(&mut self, scratch: &mut [u8; MAX_TRANSMIT], slots: Slots) -> Option<Departure> {
+        if let Some(departure) = self.next_for_relays(scratch, slots) {
+            return Some(departure);
+        }
+        let inquiry = self.next_inquiry(slots)?;
+        let length = Self::write_inquiry(&inquiry, scratch)?;
+        self.carry(inquiry.tuple, length, scratch)
     }
 
     fn next_query(&mut self) -> Option<Query> {
@@ -64,6 +104,8 @@ impl Agent {
     fn on_time(&mut self) {
         self.gather();
         self.settle_lite();
+        self.on_time_for_servers();
+        self.on_time_for_relays();
         let (checks, mut cx) = self.checks_and_context();
         checks.on_time(&mut cx);
         self.paths.on_time(self.now, &mut self.tracer);
@@ -75,9 +117,14 @@ impl Agent {
     fn next_request(&mut self) -> Option<BindingRequest> {
         // RFC 8445 §7.3: what needs the peer's password waits for it.
         if self.generations.current.remote.is_some() {
+            let slot = self.generations.current.checks.next_slot();
             let (checks, mut cx) = self.checks_and_context();
-            if let Some(request) = checks.poll_request(&mut cx) {
-                return Some(request);
+            let request = checks.poll_request(&mut cx);
+            if checks.next_slot() != slot {
+                self.gatherer.inquiries.on_slot_used();
+            }
+            if request.is_some() {
+                return request;
             }
         }
         let claim = self.generations.current.checks.claim();
@@ -102,7 +149,8 @@ impl Agent {
         }
         let Generation { remote, checks, .. } = &self.generations.current;
         let checks = remote.as_ref().and_then(|_| checks.next_deadline(self.now));
-        let rooms = checks.into_iter().chain(self.paths.next_deadline());
+        let rooms = checks.into_iter().chain(self.paths.next_deadline()).chain(self.next_server_deadline());
+        let rooms = rooms.chain(self.next_relay_deadline());
         rooms.chain(self.next_watch()).chain(self.next_inclination).min()
     }
 
@@ -136,6 +184,7 @@ impl Agent {
             check::Effect::Selected(pair) => {
                 if let Some(flow) = self.flow_of(pair) {
                     self.watch.on_selected();
+                    self.bind_channel(flow.tuple);
                     self.paths.on_selected(self.now, flow);
                     self.tell(pair, Event::PathSelected);
                 }
@@ -174,7 +223,12 @@ impl Agent {
                 self.watch.on_usable(self.now);
                 self.tell(pair, Event::PathUsable);
             }
-            path::Effect::Degraded(pair) => self.tell(pair, Event::PathDegraded),
+            path::Effect::Degraded(pair) => {
+                if let Some(flow) = self.flow_of(pair) {
+                    self.doubt_relay(flow.tuple.socket);
+                }
+                self.tell(pair, Event::PathDegraded);
+            }
             path::Effect::Recovered(pair) => self.tell(pair, Event::PathRecovered),
             path::Effect::Lost { pair, why } => {
                 self.last_loss = Some(failure_of(why));

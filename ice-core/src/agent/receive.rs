@@ -2,6 +2,7 @@
 //! anything. What fails a proof is dropped with its reason.
 
 use super::answer::{Answer, AnswerKind};
+use super::carry::Unpacked;
 use super::generation::Generations;
 use super::{Agent, Datagram, Life, Received};
 use crate::base::{ComponentId, Instant, Tuple};
@@ -16,7 +17,18 @@ impl Agent {
     pub fn receive<'d>(&mut self, now: Instant, datagram: Datagram<'d>) -> Received<'d> {
         self.advance(now);
         let Datagram { socket, remote, bytes } = datagram;
-        let tuple = Tuple { socket, remote };
+        self.receive_on(Tuple { socket, remote }, bytes)
+    }
+
+    /// What has come in over a flow, whatever carries it.
+    pub(super) fn receive_on<'d>(&mut self, tuple: Tuple, bytes: &'d mut [u8]) -> Received<'d> {
+        if let Some(key) = self.gatherer.relays.over(tuple) {
+            match self.unpack(key, bytes) {
+                // The same server may have been asked as a STUN server.
+                Unpacked::NotMine => {}
+                unpacked => return self.deliver(tuple, unpacked, bytes),
+            }
+        }
         if !is_stun(bytes) {
             return match self.paths.source(tuple).filter(|_| self.life == Life::Running) {
                 Some((component, path)) => {
@@ -29,6 +41,7 @@ impl Agent {
         match self.on_stun(tuple, bytes) {
             Ok(()) => Received::Consumed,
             Err(reason) => {
+                let Tuple { socket, remote } = tuple;
                 self.tracer.emit(self.now, TraceEvent::Dropped { socket, remote, reason });
                 Received::Dropped(reason)
             }
@@ -48,6 +61,9 @@ impl Agent {
         // Nobody can have sent from there, and what is learned from it would be aimed at.
         if !is_transport_address(tuple.remote) {
             return Err(DropReason::NotATransportAddress);
+        }
+        if self.is_from_server(tuple, &message) {
+            return self.on_server_answer(tuple, &message);
         }
         if !message.has_fingerprint() {
             return Err(DropReason::NoFingerprint);

@@ -150,6 +150,7 @@ impl Agent {
             AddedRemote::Known(_) => {}
             AddedRemote::Full => return Err(RemoteError::TooMany),
             AddedRemote::New(id) => {
+                self.permit(component, address.ip());
                 self.tracer
                     .emit(self.now, TraceEvent::RemoteCandidate { component, kind, address, priority });
                 let (checks, mut cx) = self.checks_and_context();

@@ -184,7 +184,9 @@ impl Agent {
         for (_, id) in told {
             self.announce(number, id);
         }
-        self.events.push_back(Event::GatheringDone);
+        if !self.gatherer.inquiries.is_under_way() {
+            self.events.push_back(Event::GatheringDone);
+        }
     }
 }
 

@@ -25,6 +25,13 @@ impl Agent {
         if !self.gatherer.socket_down(socket) {
             return Err(SocketError::UnknownSocket(socket));
         }
+        self.lose_socket(socket);
+        self.end_relays_of(socket);
+        Ok(())
+    }
+
+    /// A socket is no more, one of the agent's own included: what was made of it goes.
+    pub(super) fn lose_socket(&mut self, socket: SocketId) {
         self.answers.forget(socket);
         self.take_back(socket);
         // What ends on the paths is told while its candidates are still known.
@@ -45,7 +52,6 @@ impl Agent {
             }
         }
         self.absorb();
-        Ok(())
     }
 
     /// The peer has signalled that this candidate of data stream `stream` is gone: its pairs go, as with

@@ -8,6 +8,20 @@ use core::net::SocketAddr;
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
 pub struct SocketId(pub u32);
 
+impl SocketId {
+    /// The names from here on are the agent's, for sockets that it asks for itself. Drivers name theirs below.
+    pub const FIRST_OF_AGENT: Self = Self(1 << 31);
+
+    /// Whether it is one that the agent has given.
+    pub const fn is_of_agent(self) -> bool {
+        self.0 >= Self::FIRST_OF_AGENT.0
+    }
+}
+
+/// A byte stream (TCP, or TLS over it), named by the agent.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct StreamId(pub u32);
+
 /// A network interface, named by the driver: the system's number for it, for instance.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct InterfaceId(pub u32);

@@ -4,6 +4,6 @@ mod ids;
 mod instant;
 mod random;
 
-pub use ids::{ComponentId, InterfaceId, PairId, SocketId, Tuple};
+pub use ids::{ComponentId, InterfaceId, PairId, SocketId, StreamId, Tuple};
 pub use instant::Instant;
 pub use random::Random;

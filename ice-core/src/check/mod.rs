@@ -384,6 +384,18 @@ impl Checks {
         self.consider_nominations(cx);
     }
 
+    /// These pairs cannot work, as somebody on the way says.
+    pub(crate) fn on_unreachable(
+        &mut self,
+        cx: &mut Context<'_>,
+        why: CheckFailure,
+        is_lost: impl Fn(&Pair) -> bool,
+    ) {
+        while let Some(id) = self.set.first(|p| is_lost(p) && !matches!(p.state, PairState::Failed(_))) {
+            self.fail(cx, id, why);
+        }
+    }
+
     /// Until when something could still become of the checks; `Instant::MAX` while a pair waits for its first check, `None`
     /// if nothing is out, waits or rests.
     pub(crate) fn hopeful_until(&self) -> Option<Instant> {

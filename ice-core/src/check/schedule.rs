@@ -68,6 +68,21 @@ impl Checks {
             .min()
     }
 
+    /// When the next new transaction may begin: gathering and checks share the pace (RFC 8445 §14.1).
+    pub(crate) fn next_slot(&self) -> Instant {
+        self.next_slot
+    }
+
+    /// Ta, at this moment.
+    pub(crate) fn ta(&self) -> core::time::Duration {
+        self.pacing.ta()
+    }
+
+    /// Gathering uses the slot that is free.
+    pub(crate) fn take_slot(&mut self, now: Instant) {
+        self.next_slot = now + self.pacing.ta();
+    }
+
     /// Gives a new pair its state. RFC 8838 §12: Waiting when it leads its foundation or the foundation is
     /// known to work, else Frozen.
     pub(super) fn place(&mut self, cx: &mut Context<'_>, id: PairId) {

@@ -2,21 +2,29 @@
 //! This room owns the sockets' names, gives each candidate its priority and foundation, and keeps out what the
 //! application's filter does not let through. It opens nothing.
 
+mod inquiry;
+mod relays;
 mod socket;
 #[cfg(test)]
 mod tests;
+mod turn_server;
 
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use smallvec::SmallVec;
 
-use crate::base::{ComponentId, SocketId};
+use crate::base::{ComponentId, Instant, SocketId};
 use crate::candidate::{
     AddedLocal, CandidateFilter, CandidateType, Candidates, FoundationTable, LocalId, LocalPreferences,
     MAX_LOCAL_CANDIDATES, MAX_NETWORK_COST, NewLocal, Secrecy, Transport, is_transport_address,
 };
 
+pub use inquiry::{GATHERING_PATIENCE, MAX_STUN_SERVERS, ServerError};
+pub(crate) use inquiry::{Inquiries, Inquiry, Silence};
+pub(crate) use relays::{Attempt, Relay, Relays, Via};
+pub use relays::{MAX_ALLOCATIONS, MAX_TURN_SERVERS};
 pub use socket::{Socket, SocketError};
+pub use turn_server::{RelayFamilies, TurnServer, TurnTransport};
 
 /// The preference of the first virtual relay; later ones go below. What a relay of another kind has is above.
 const VIRTUAL_RELAY_PREFERENCE: u16 = MAX_LOCAL_CANDIDATES as u16 - 1;
@@ -34,6 +42,8 @@ pub(crate) struct Gatherer {
     ranked: SmallVec<[((IpAddr, usize), u16); 4]>,
     foundations: FoundationTable,
     filter: CandidateFilter,
+    pub(crate) inquiries: Inquiries,
+    pub(crate) relays: Relays,
 }
 
 /// A socket that has had its turn.
@@ -90,9 +100,11 @@ impl Gatherer {
 
     /// The component is not used any more: its sockets, which are given back, are forgotten. Their owner closes them.
     pub(crate) fn remove_component(&mut self, component: ComponentId) -> SmallVec<[SocketId; 4]> {
-        let gone = self.all().filter(|s| s.for_component() == component).map(Socket::id).collect();
+        let gone: SmallVec<[SocketId; 4]> =
+            self.all().filter(|s| s.for_component() == component).map(Socket::id).collect();
         self.sockets.retain(|k| k.socket.for_component() != component);
         self.fresh.retain(|s| s.for_component() != component);
+        self.inquiries.on_sockets_gone(|id| gone.contains(&id));
         gone
     }
 
@@ -101,7 +113,44 @@ impl Gatherer {
         let before = self.sockets.len() + self.fresh.len();
         self.sockets.retain(|k| k.socket.id() != id);
         self.fresh.retain(|s| s.id() != id);
+        self.inquiries.on_sockets_gone(|gone| gone == id);
         self.sockets.len() + self.fresh.len() != before
+    }
+
+    /// A STUN server is there: all sockets of its family ask it (RFC 8445 §5.1.1.2).
+    pub(crate) fn add_stun_server(&mut self, now: Instant, server: SocketAddr) -> Result<(), ServerError> {
+        if self.inquiries.add(server)? {
+            let askers: SmallVec<[Socket; 4]> =
+                self.sockets.iter().map(|k| k.socket).filter(|s| self.may_ask(s)).collect();
+            for socket in askers {
+                self.inquiries.ask(now, socket.id(), socket.local(), Some(server));
+            }
+        }
+        Ok(())
+    }
+
+    /// The sockets that are about to have their turn, and may get relayed addresses.
+    pub(crate) fn fresh_allocators(&self) -> SmallVec<[Socket; 4]> {
+        self.fresh.iter().copied().filter(|s| self.may_allocate(s)).collect()
+    }
+
+    /// The sockets that are up and may get relayed addresses.
+    pub(crate) fn allocators(&self) -> SmallVec<[Socket; 4]> {
+        self.sockets.iter().map(|k| k.socket).filter(|s| self.may_allocate(s)).collect()
+    }
+
+    /// Whether the socket may get relayed addresses.
+    pub(crate) fn may_allocate(&self, socket: &Socket) -> bool {
+        socket.kind() == CandidateType::Host
+            && self.filter.types.contains(CandidateType::Relayed)
+            && self.filter.admits_base(socket.local().ip(), socket.interface())
+    }
+
+    /// Whether the socket may get reflexive candidates.
+    fn may_ask(&self, socket: &Socket) -> bool {
+        socket.kind() == CandidateType::Host
+            && self.filter.types.contains(CandidateType::ServerReflexive)
+            && self.filter.admits_base(socket.local().ip(), socket.interface())
     }
 
     pub(crate) fn has_fresh(&self) -> bool {
@@ -114,7 +163,7 @@ impl Gatherer {
     }
 
     /// Makes the candidates that new sockets are by themselves (RFC 8445 §5.1.1.1): those to be signalled and checked.
-    pub(crate) fn gather(&mut self, candidates: &mut Candidates) -> SmallVec<[LocalId; 4]> {
+    pub(crate) fn gather(&mut self, now: Instant, candidates: &mut Candidates) -> SmallVec<[LocalId; 4]> {
         let mut batch = core::mem::take(&mut self.fresh);
         self.rank(&batch);
         // RFC 8838 §17: the lower component is told first.
@@ -127,6 +176,9 @@ impl Gatherer {
             };
             let known = Known { socket, preference };
             self.sockets.push(known);
+            if self.may_ask(&socket) {
+                self.inquiries.ask(now, socket.id(), socket.local(), None);
+            }
             if self.tells_of(socket)
                 && let AddedLocal::New(id) = self.add_base(candidates, known, Secrecy::Told)
             {
@@ -225,6 +277,56 @@ impl Gatherer {
         }
     }
 
+    /// A relayed address, under its name among the sockets (RFC 8445 §5.1.1.2): it is its own base. `None` if the filter does not let
+    /// it through, it is nothing that a peer could send to, or there are too many candidates.
+    pub(crate) fn add_relayed(
+        &mut self,
+        candidates: &mut Candidates,
+        attempt: &Attempt,
+        (name, address): (SocketId, SocketAddr),
+        mapped: Option<SocketAddr>,
+    ) -> Option<LocalId> {
+        let kind = CandidateType::Relayed;
+        let known = *self.known(attempt.host.id())?;
+        if !is_transport_address(address)
+            || !self.filter.admits(kind, address.ip())
+            || self.all().any(|s| s.local() == address)
+        {
+            return None;
+        }
+        let transport = self.relays.server(attempt.server)?.transport().clone();
+        let socket = Socket::relayed(name, address, &known.socket);
+        let component = socket.for_component();
+        let reach = match transport {
+            TurnTransport::Udp => Transport::Udp,
+            TurnTransport::Tcp | TurnTransport::Tls { .. } => Transport::Tcp,
+        };
+        let preference = relay_preference(&transport, known.preference);
+        // RFC 8839 §5.1: the related address is the mapped one, where its kind may be told.
+        let mapped = mapped.filter(|mapped| {
+            self.filter.admits(CandidateType::ServerReflexive, mapped.ip()) && self.may_ask(&known.socket)
+        });
+        let relayed = NewLocal {
+            component,
+            socket: name,
+            base: address,
+            address,
+            kind,
+            local_preference: unique(candidates, component, kind, preference),
+            foundation: self.foundations.intern(kind, address.ip(), reach, Some(attempt.address.ip())),
+            related: Some(mapped.unwrap_or_else(|| untold(address))),
+            secrecy: Secrecy::Told,
+            network: socket.network(),
+        };
+        match candidates.add_local(relayed) {
+            AddedLocal::New(id) => {
+                self.sockets.push(Known { socket, preference });
+                Some(id)
+            }
+            AddedLocal::Redundant(_) | AddedLocal::Full => None,
+        }
+    }
+
     /// Whether the socket's own candidate is let through.
     fn tells_of(&self, socket: Socket) -> bool {
         let base = socket.local().ip();
@@ -249,6 +351,11 @@ impl Gatherer {
         })
     }
 
+    /// The sockets that have had their turn.
+    pub(crate) fn living(&self) -> impl Iterator<Item = &Socket> {
+        self.sockets.iter().map(|k| &k.socket)
+    }
+
     fn all(&self) -> impl Iterator<Item = &Socket> {
         self.sockets.iter().map(|k| &k.socket).chain(&self.fresh)
     }
@@ -269,6 +376,18 @@ fn unique(candidates: &Candidates, component: ComponentId, kind: CandidateType, 
         .map(|step| from.saturating_sub(step))
         .find(|&preference| !is_taken(preference))
         .unwrap_or(0)
+}
+
+/// Of relayed candidates, those over UDP come before those over TCP, and these before those over TLS: each adds to what a
+/// lost packet costs. Among equals the socket's own preference decides.
+fn relay_preference(transport: &TurnTransport, of_socket: u16) -> u16 {
+    let band = match transport {
+        TurnTransport::Udp => 3,
+        TurnTransport::Tcp => 2,
+        TurnTransport::Tls { .. } => 1,
+    };
+    // A quarter of the range each; the lowest is that of virtual relays.
+    band * 0x4000 + of_socket / 4
 }
 
 /// RFC 8839 §5.1: a related address that is not to be known.

@@ -22,6 +22,8 @@ pub struct Socket {
 enum Carrier {
     Udp,
     VirtualRelay,
+    /// An address on a TURN server.
+    Turn,
 }
 
 impl Socket {
@@ -40,6 +42,11 @@ impl Socket {
     /// else: checks and data for it, and from it, go the application's own way.
     pub const fn virtual_relay(id: SocketId, address: SocketAddr) -> Self {
         Self { carrier: Carrier::VirtualRelay, ..Self::udp(id, address) }
+    }
+
+    /// A relayed address that was allocated for `host`.
+    pub(crate) const fn relayed(name: SocketId, address: SocketAddr, host: &Self) -> Self {
+        Self { id: name, local: address, carrier: Carrier::Turn, ..*host }
     }
 
     /// The same socket, on this interface: see `CandidateFilter::except_interfaces`.
@@ -113,7 +120,7 @@ impl Socket {
     pub(crate) const fn kind(&self) -> CandidateType {
         match self.carrier {
             Carrier::Udp => CandidateType::Host,
-            Carrier::VirtualRelay => CandidateType::Relayed,
+            Carrier::VirtualRelay | Carrier::Turn => CandidateType::Relayed,
         }
     }
 }
@@ -122,6 +129,8 @@ impl Socket {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum SocketError {
+    /// This name is one of those that the agent gives: [`SocketId::FIRST_OF_AGENT`].
+    NameOfAgent(SocketId),
     /// A socket of this name is up already.
     DuplicateId(SocketId),
     /// Another socket is bound to this address.
@@ -151,6 +160,7 @@ pub enum SocketError {
 impl fmt::Display for SocketError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::NameOfAgent(id) => write!(f, "{} is a name that only the agent gives", id.0),
             Self::DuplicateId(id) => write!(f, "socket {} is up already", id.0),
             Self::DuplicateAddress(address) => write!(f, "another socket is bound to {address}"),
             Self::NotATransportAddress(address) => {

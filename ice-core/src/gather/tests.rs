@@ -1,5 +1,5 @@
 use super::*;
-use crate::base::InterfaceId;
+use crate::base::{Instant, InterfaceId};
 use crate::candidate::{Candidate, CandidateTypes};
 use alloc::string::{String, ToString};
 use alloc::vec;
@@ -15,7 +15,7 @@ fn at(text: &str) -> SocketAddr {
 fn one(filter: CandidateFilter) -> (Gatherer, Candidates) {
     let (mut gatherer, mut candidates) = (Gatherer::new(filter), Candidates::new());
     gatherer.socket_up(Socket::udp(HOST, at("10.0.0.1:5000"))).unwrap();
-    gatherer.gather(&mut candidates);
+    gatherer.gather(Instant::ZERO, &mut candidates);
     (gatherer, candidates)
 }
 
@@ -49,7 +49,7 @@ fn a_mapped_candidate_has_a_foundation_of_its_own_and_a_unique_priority() {
 fn what_cannot_be_mapped_is_refused() {
     let (mut gatherer, mut candidates) = one(CandidateFilter::default());
     gatherer.socket_up(Socket::virtual_relay(SocketId(1), at("10.0.0.9:9"))).unwrap();
-    gatherer.gather(&mut candidates);
+    gatherer.gather(Instant::ZERO, &mut candidates);
     let mut add =
         |id, address: &str| gatherer.add_reflexive(&mut candidates, SocketId(id), at(address), None);
     assert_eq!(add(0, "[2001:db8::1]:1"), Err(SocketError::FamilyMismatch(at("[2001:db8::1]:1"))));
@@ -104,7 +104,7 @@ fn a_base_that_is_not_let_through_lends_nothing() {
         let local = at(&alloc::format!("10.0.0.{interface}:5000"));
         gatherer.socket_up(Socket::udp(SocketId(id), local).on_interface(InterfaceId(interface))).unwrap();
     }
-    assert_eq!(gatherer.gather(&mut candidates).len(), 1);
+    assert_eq!(gatherer.gather(Instant::ZERO, &mut candidates).len(), 1);
     assert_eq!(candidates.locals()[0].socket, SocketId(0));
 }
 
@@ -114,8 +114,11 @@ fn virtual_relays_come_last_and_take_nothing_from_the_others() {
     gatherer.socket_up(Socket::virtual_relay(SocketId(1), at("192.0.2.1:1"))).unwrap();
     gatherer.socket_up(Socket::udp(HOST, at("10.0.0.1:5000"))).unwrap();
     gatherer.socket_up(Socket::virtual_relay(SocketId(2), at("192.0.2.1:2"))).unwrap();
-    let lines: Vec<String> =
-        gatherer.gather(&mut candidates).into_iter().filter_map(|id| line(&candidates, Some(id))).collect();
+    let lines: Vec<String> = gatherer
+        .gather(Instant::ZERO, &mut candidates)
+        .into_iter()
+        .filter_map(|id| line(&candidates, Some(id)))
+        .collect();
     assert_eq!(
         lines,
         [
@@ -136,7 +139,7 @@ fn preferences_of_former_addresses_are_remembered_up_to_a_bound() {
         let [.., high, low] = number.to_be_bytes();
         let local = SocketAddr::from(([10, 1, high, low], 5_000));
         gatherer.socket_up(Socket::udp(SocketId(number), local)).unwrap();
-        gatherer.gather(&mut Candidates::new());
+        gatherer.gather(Instant::ZERO, &mut Candidates::new());
         gatherer.socket_down(SocketId(number));
     }
     assert!(gatherer.ranked.len() <= MAX_RANKED, "{}", gatherer.ranked.len());

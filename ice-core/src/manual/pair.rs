@@ -90,6 +90,7 @@ impl Pair {
                 Output::Resolve(query) => {
                     self.agents[side].resolved(self.now, query.id, Err(Unresolved)).unwrap();
                 }
+                Output::Socket(request) => panic!("no server was given: {request:?}"),
                 Output::Wait(until) => return until,
                 Output::Closed => return None,
             }

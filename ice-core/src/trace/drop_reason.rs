@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use crate::wire::WireError;
+use crate::wire::{FrameError, WireError};
 
 /// Why an incoming datagram had no effect. The agent's state is as it was before.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -48,6 +48,24 @@ pub enum DropReason {
     /// A nomination that a limit, or consent lost on its flow, keeps us from following; answered with 400
     /// (RFC 8445 §7.3.1.5).
     NominationRefused,
+    /// No such stream is open.
+    UnknownStream,
+    /// What has come out of a stream cannot be divided into frames, so that it was closed.
+    Unframed(FrameError),
+    /// A frame is longer than the buffer that was given for it.
+    FrameTooLong,
+    /// A TURN server's demand for credentials without what they are made from: REALM, NONCE, an algorithm that we know
+    /// (RFC 8489 §9.2.5).
+    NoChallenge,
+    /// A TURN server's answer from which somebody has taken the stronger algorithms (RFC 8489 §9.2.5).
+    BidDown,
+    /// Relayed from a peer that has no permission of ours (RFC 8656 §11.4, §12.6).
+    NoPermission,
+    /// ChannelData of a channel that we have not bound (RFC 8656 §12.6).
+    UnknownChannel,
+    /// ChannelData that is not well formed, or a Data indication without a peer, or with neither data nor an error
+    /// (RFC 8656 §11.4, §12.6).
+    NothingRelayed,
     /// The agent is closed or has failed.
     Ended,
 }
@@ -56,6 +74,9 @@ impl fmt::Display for DropReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Malformed(error) => return write!(f, "malformed STUN: {error}"),
+            Self::Unframed(error) => return write!(f, "not framed: {error}"),
+            Self::UnknownStream => "unknown stream",
+            Self::FrameTooLong => "a frame longer than the buffer",
             Self::NoFingerprint => "no FINGERPRINT",
             Self::NoCredentials => "request without credentials",
             Self::WrongUsername => "request for another user",
@@ -74,6 +95,11 @@ impl fmt::Display for DropReason {
             Self::AnswerQueueFull => "too many answers wait to be sent",
             Self::TooManyCandidates => "too many peer-reflexive candidates or pairs",
             Self::NominationRefused => "nomination of a pair that cannot be used",
+            Self::NoChallenge => "demand for credentials that lacks what they are made from",
+            Self::BidDown => "answer of a server that is made to look weaker than it is",
+            Self::NoPermission => "relayed from a peer without a permission",
+            Self::UnknownChannel => "relayed on a channel that is not bound",
+            Self::NothingRelayed => "from a relay, and without anything relayed",
             Self::Ended => "the agent has ended",
         })
     }

@@ -5,9 +5,9 @@ use core::net::SocketAddr;
 use core::time::Duration;
 
 use super::DropReason;
-use crate::base::{ComponentId, PairId, SocketId, Tuple};
+use crate::base::{ComponentId, PairId, SocketId, StreamId, Tuple};
 use crate::candidate::CandidateType;
-use crate::wire::TransactionId;
+use crate::wire::{Method, TransactionId};
 
 /// One decision of the engine, or one thing that it saw.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -76,6 +76,28 @@ pub enum TraceEvent {
         rtt: Duration,
         /// Our address as the peer saw it.
         mapped: SocketAddr,
+    },
+    /// A Binding request went to a STUN server.
+    ServerAsked {
+        /// From which socket to which server.
+        tuple: Tuple,
+        /// The request.
+        transaction: TransactionId,
+        /// 1 for the first transmission.
+        attempt: u8,
+    },
+    /// A STUN server has answered.
+    ServerAnswered {
+        /// From which server to which socket.
+        tuple: Tuple,
+        /// The request.
+        transaction: TransactionId,
+        /// Since the first transmission of that request.
+        rtt: Duration,
+        /// Our address as the server saw it, if it told.
+        mapped: Option<SocketAddr>,
+        /// The error code, if it refused.
+        error: Option<u16>,
     },
     /// An authenticated error response to a check came in.
     CheckRefused {
@@ -154,6 +176,31 @@ pub enum TraceEvent {
         /// Where it was to go.
         tuple: Tuple,
     },
+    /// A request went to a TURN server.
+    RelayAsked {
+        /// Out of which socket, or for which socket over a stream, and where to.
+        tuple: Tuple,
+        /// What is asked for.
+        method: Method,
+        /// Its transaction.
+        transaction: TransactionId,
+        /// 1 for the first transmission.
+        attempt: u8,
+    },
+    /// A TURN server has given an allocation.
+    Allocated {
+        /// Which.
+        server: SocketAddr,
+        /// For how long, unless it is refreshed.
+        lifetime: Duration,
+    },
+    /// What has come out of a stream had no effect.
+    StreamDropped {
+        /// Which.
+        stream: StreamId,
+        /// Why.
+        reason: DropReason,
+    },
 }
 
 /// The state of a pair, as RFC 8445 §6.1.2.6 names it, with the reason of a failure.
@@ -191,6 +238,8 @@ pub enum CheckFailure {
     Concluded,
     /// One of its candidates was taken away.
     Removed,
+    /// The relay's server does not let us send to the peer (RFC 8656 §9.2): this is its error code.
+    RelayRefused(u16),
 }
 
 impl fmt::Display for CheckFailure {
@@ -204,6 +253,7 @@ impl fmt::Display for CheckFailure {
             Self::ConsentRevoked => "consent revoked",
             Self::Concluded => "another pair was selected first",
             Self::Removed => "its candidate was removed",
+            Self::RelayRefused(code) => return write!(f, "the relay refuses the peer's address with {code}"),
         })
     }
 }
@@ -248,6 +298,19 @@ impl fmt::Display for TraceEvent {
             Self::CheckAnswered { pair, rtt, mapped, .. } => {
                 write!(f, "check {pair} answered after {} ms, sees us as {mapped}", Millis(*rtt))
             }
+            Self::ServerAsked { tuple, attempt: 1, .. } => write!(f, "asked server {}", tuple.remote),
+            Self::ServerAsked { tuple, attempt, .. } => {
+                write!(f, "asked server {} again, attempt {attempt}", tuple.remote)
+            }
+            Self::ServerAnswered { tuple, rtt, mapped: Some(mapped), .. } => {
+                write!(f, "server {} answered after {} ms, sees us as {mapped}", tuple.remote, Millis(*rtt))
+            }
+            Self::ServerAnswered { tuple, error: Some(code), .. } => {
+                write!(f, "server {} refused with {code}", tuple.remote)
+            }
+            Self::ServerAnswered { tuple, .. } => {
+                write!(f, "server {} did not tell our address", tuple.remote)
+            }
             Self::CheckRefused { pair, code, .. } => write!(f, "check {pair} refused with {code}"),
             Self::RequestReceived { tuple, nominates, .. } => {
                 write!(f, "request from {}{}", tuple.remote, if *nominates { ", nominating" } else { "" })
@@ -266,6 +329,13 @@ impl fmt::Display for TraceEvent {
             Self::ConsentLost { pair, revoked: true } => write!(f, "consent on {pair} revoked by the peer"),
             Self::Dropped { remote, reason, .. } => write!(f, "dropped a datagram from {remote}: {reason}"),
             Self::SendFailed { tuple } => write!(f, "could not send to {}", tuple.remote),
+            Self::RelayAsked { tuple, method, attempt, .. } => {
+                write!(f, "{method} to the TURN server {}, transmission {attempt}", tuple.remote)
+            }
+            Self::Allocated { server, lifetime } => {
+                write!(f, "the TURN server {server} relays for {} s", lifetime.as_secs())
+            }
+            Self::StreamDropped { stream, reason } => write!(f, "dropped from stream {}: {reason}", stream.0),
         }
     }
 }

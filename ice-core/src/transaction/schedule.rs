@@ -15,9 +15,13 @@ pub(crate) const MAX_TRANSMISSIONS: u8 = 7;
 /// patience of RFC 8863 §4.
 pub(crate) const PATIENCE: Duration = Duration::from_millis(39_500);
 
+/// Six doubled distances between seven transmissions, and Rm = 16 after the last.
+const EXPIRY_IN_RTOS: u32 = 63 + 16;
+
 /// Where one request stands in its schedule.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Schedule {
+    rto: Duration,
     first: Instant,
     last: Instant,
     transmissions: u8,
@@ -25,9 +29,9 @@ pub(crate) struct Schedule {
 }
 
 impl Schedule {
-    /// The first transmission is at `now`.
-    pub(crate) fn start(now: Instant) -> Self {
-        Self { first: now, last: now, transmissions: 1, cancelled: false }
+    /// The first transmission is at `now`. `rto` is [`RTO`], or more.
+    pub(crate) fn start(now: Instant, rto: Duration) -> Self {
+        Self { rto, first: now, last: now, transmissions: 1, cancelled: false }
     }
 
     pub(crate) fn first_sent(&self) -> Instant {
@@ -57,12 +61,12 @@ impl Schedule {
         if self.cancelled || self.transmissions >= MAX_TRANSMISSIONS {
             return None;
         }
-        Some(self.last + RTO * (1 << (self.transmissions - 1)))
+        Some(self.last + self.rto * (1 << (self.transmissions - 1)))
     }
 
     /// When an answer is no longer accepted.
     pub(crate) fn expiry(&self) -> Instant {
-        self.first + PATIENCE
+        self.first + self.rto * EXPIRY_IN_RTOS
     }
 }
 
@@ -73,7 +77,7 @@ mod tests {
 
     #[test]
     fn transmissions_double_their_distance_seven_times() {
-        let mut schedule = Schedule::start(Instant::ZERO);
+        let mut schedule = Schedule::start(Instant::ZERO, RTO);
         let mut times = Vec::new();
         while let Some(next) = schedule.next_transmission() {
             times.push(next.as_millis());
@@ -81,12 +85,22 @@ mod tests {
         }
         assert_eq!(times, [500, 1_500, 3_500, 7_500, 15_500, 31_500]);
         assert_eq!(schedule.transmissions(), 7);
-        assert_eq!(schedule.expiry(), Instant::from_millis(39_500));
+        assert_eq!(schedule.expiry(), Instant::ZERO + PATIENCE);
+        assert_eq!(PATIENCE, Duration::from_millis(39_500));
+    }
+
+    #[test]
+    fn a_longer_timeout_stretches_all() {
+        let mut schedule = Schedule::start(Instant::ZERO, RTO * 2);
+        assert_eq!(schedule.next_transmission(), Some(Instant::from_millis(1_000)));
+        schedule.on_retransmitted(Instant::from_millis(1_000));
+        assert_eq!(schedule.next_transmission(), Some(Instant::from_millis(3_000)));
+        assert_eq!(schedule.expiry(), Instant::from_millis(79_000));
     }
 
     #[test]
     fn a_cancelled_request_is_not_sent_again_and_still_waits() {
-        let mut schedule = Schedule::start(Instant::ZERO);
+        let mut schedule = Schedule::start(Instant::ZERO, RTO);
         schedule.cancel();
         assert_eq!(schedule.next_transmission(), None);
         assert_eq!(schedule.expiry(), Instant::from_millis(39_500));

@@ -1,8 +1,9 @@
 //! The outstanding requests of one room. Small and bounded, so a scan finds what it looks for.
 
 use alloc::vec::Vec;
+use core::time::Duration;
 
-use super::schedule::Schedule;
+use super::schedule::{RTO, Schedule};
 use crate::base::Instant;
 use crate::wire::TransactionId;
 
@@ -19,7 +20,7 @@ pub(crate) enum Due<P> {
     /// To be sent again, unchanged.
     Retransmit { id: TransactionId, purpose: P, transmission: u8 },
     /// Nothing came, and nothing will be accepted any more.
-    Expired,
+    Expired { purpose: P },
 }
 
 #[derive(Debug)]
@@ -36,6 +37,11 @@ impl<P: Copy> Transactions<P> {
 
     /// A request with this id is on its way for the first time.
     pub(crate) fn start(&mut self, now: Instant, id: TransactionId, purpose: P) {
+        self.start_with_rto(now, RTO, id, purpose);
+    }
+
+    /// The same with a retransmission timeout of its own.
+    pub(crate) fn start_with_rto(&mut self, now: Instant, rto: Duration, id: TransactionId, purpose: P) {
         if self.entries.len() >= self.limit {
             let oldest = self
                 .entries
@@ -46,12 +52,16 @@ impl<P: Copy> Transactions<P> {
                 self.entries.remove(index);
             }
         }
-        self.entries.push(Transaction { id, purpose, schedule: Schedule::start(now) });
+        self.entries.push(Transaction { id, purpose, schedule: Schedule::start(now, rto) });
     }
 
-    #[cfg(test)]
     pub(crate) fn len(&self) -> usize {
         self.entries.len()
+    }
+
+    /// What the requests are for that wait for their answers.
+    pub(crate) fn purposes(&self) -> impl Iterator<Item = &P> {
+        self.entries.iter().map(|t| &t.purpose)
     }
 
     pub(crate) fn get(&self, id: TransactionId) -> Option<&Transaction<P>> {
@@ -87,8 +97,8 @@ impl<P: Copy> Transactions<P> {
         let entry = self.entries.get_mut(index)?;
         // One that is past its end is not sent again, however late we are polled: a burst helps nobody.
         if entry.schedule.expiry() <= now {
-            self.entries.swap_remove(index);
-            return Some(Due::Expired);
+            let Transaction { purpose, .. } = self.entries.swap_remove(index);
+            return Some(Due::Expired { purpose });
         }
         entry.schedule.on_retransmitted(now);
         let (id, purpose, transmission) = (entry.id, entry.purpose, entry.schedule.transmissions());
@@ -131,7 +141,7 @@ mod tests {
         let late = Instant::from_millis(600_000);
         let mut expired = 0;
         while let Some(due) = table.due(late) {
-            assert!(matches!(due, Due::Expired));
+            assert!(matches!(due, Due::Expired { .. }));
             expired += 1;
         }
         assert_eq!((expired, table.next_deadline()), (2, None));

@@ -42,6 +42,21 @@ pub enum Class {
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Method(u16);
 
+impl fmt::Display for Method {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match *self {
+            Self::BINDING => "Binding",
+            Self::ALLOCATE => "Allocate",
+            Self::REFRESH => "Refresh",
+            Self::SEND => "Send",
+            Self::DATA => "Data",
+            Self::CREATE_PERMISSION => "CreatePermission",
+            Self::CHANNEL_BIND => "ChannelBind",
+            Self(other) => return write!(f, "method {other:#x}"),
+        })
+    }
+}
+
 impl Method {
     /// Binding: "from which address do you see me?" (RFC 8489 §3), and ICE's connectivity check.
     pub const BINDING: Self = Self(0x001);

@@ -308,6 +308,7 @@ impl Bench {
                     }
                 }
                 Output::Event(_) => assert!(!self.is_closed),
+                Output::Socket(request) => panic!("nobody has given a server: {request:?}"),
                 Output::Resolve(query) => {
                     assert!(!self.is_closed);
                     let addresses = [[10, 0, 0, 2].into(), [224, 0, 0, 1].into()];

@@ -37,7 +37,7 @@ use std::sync::{Arc, Mutex};
 
 use floe_core::{Agent, Cause, ComponentId, Event, Path, Report, Role, SocketId};
 
-pub use peer::{PeerSpec, behind, open};
+pub use peer::{PeerSpec, TurnReach, behind, open};
 pub use puppet::{Heard, PuppetId, Reply, is_nomination, is_request, is_response};
 pub use run::Goal;
 pub use servers::{StunId, TURN_USER, TurnId};
@@ -239,7 +239,11 @@ impl World {
             None => Attachment::Public,
         };
         let seed = (self.seed, self.peers.len());
-        let peer = Peer::new(name, role, spec, (&mut self.network, place), seed, &self.timeline);
+        let servers = spec.servers.clone();
+        let mut peer = Peer::new(name, role, spec, (&mut self.network, place), seed, &self.timeline);
+        for server in servers {
+            self.tell_of_server(&mut peer.agent, &server);
+        }
         self.peers.push(peer);
         PeerId(self.peers.len() - 1)
     }

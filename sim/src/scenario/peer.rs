@@ -4,9 +4,11 @@ use core::net::{IpAddr, SocketAddr};
 use core::time::Duration;
 use std::sync::{Arc, Mutex};
 
-use floe_core::{Agent, AgentConfig, Credentials, Event, RemoteError, Role, Socket, SocketId};
+use floe_core::{
+    Agent, AgentConfig, CandidateFilter, Credentials, Event, RemoteError, Role, Socket, SocketId,
+};
 
-use super::{PeerId, Timeline};
+use super::{PeerId, StunId, Timeline, TurnId};
 use crate::{Attachment, Family, HostId, Instant, NatConfig, Network};
 
 /// What a peer is to be. Made by [`open`] or [`behind`].
@@ -20,7 +22,26 @@ pub struct PeerSpec {
     pub(super) reflexive: bool,
     pub(super) virtual_relay: bool,
     pub(super) names: bool,
+    pub(super) servers: Vec<ServerUse>,
     pub(super) story: Story,
+}
+
+/// Which server a peer asks, and how.
+#[derive(Clone, Debug)]
+pub(super) enum ServerUse {
+    Stun(StunId),
+    Turn(TurnId, TurnReach),
+}
+
+/// How a peer reaches a TURN server.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum TurnReach {
+    /// Over datagrams.
+    Udp,
+    /// Over TCP.
+    Tcp,
+    /// Over TLS at port 443, which firewalls let through.
+    Tls,
 }
 
 /// What signalling tells the other side of a peer, and when.
@@ -54,6 +75,7 @@ pub fn open() -> PeerSpec {
         reflexive: false,
         virtual_relay: false,
         names: false,
+        servers: Vec::new(),
         story: Story {
             credentials_delay: Duration::ZERO,
             candidates_delay: Duration::ZERO,
@@ -104,6 +126,33 @@ impl PeerSpec {
     #[must_use]
     pub fn with_reflexive_candidate(mut self) -> Self {
         self.reflexive = true;
+        self
+    }
+
+    /// Asks this STUN server.
+    #[must_use]
+    pub fn asking(mut self, server: StunId) -> Self {
+        self.servers.push(ServerUse::Stun(server));
+        self
+    }
+
+    /// Asks this TURN server, over UDP, as [`TURN_USER`](super::TURN_USER).
+    #[must_use]
+    pub fn using(self, server: TurnId) -> Self {
+        self.using_over(server, TurnReach::Udp)
+    }
+
+    /// Asks this TURN server in this way.
+    #[must_use]
+    pub fn using_over(mut self, server: TurnId, reach: TurnReach) -> Self {
+        self.servers.push(ServerUse::Turn(server, reach));
+        self
+    }
+
+    /// Tells the other side of relayed candidates only, and takes no other paths.
+    #[must_use]
+    pub fn relay_only(mut self) -> Self {
+        self.config.local_filter = CandidateFilter::relay_only();
         self
     }
 

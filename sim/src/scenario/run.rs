@@ -138,6 +138,7 @@ impl World {
                 }
                 Output::Event(event) => self.on_event(id, event),
                 Output::Resolve(query) => self.on_query(id, &query),
+                Output::Socket(_) => {}
                 Output::Wait(until) => return until,
                 Output::Closed => return None,
             }

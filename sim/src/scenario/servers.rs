@@ -2,7 +2,10 @@
 
 use core::net::SocketAddr;
 
+use floe_core::Agent;
+
 use super::World;
+use super::peer::{ServerUse, TurnReach};
 use crate::server::{StunServer, TurnConfig, TurnServer};
 use crate::{Delivery, HostId, Instant, StreamEvent, StunHost, TurnHost};
 
@@ -102,6 +105,29 @@ impl World {
 }
 
 impl World {
+    /// An agent is to ask a server.
+    #[expect(clippy::expect_used, reason = "a server of a world is one that can be asked")]
+    pub(super) fn tell_of_server(&self, agent: &mut Agent, server: &ServerUse) {
+        let now = self.now();
+        let (user, password) = TURN_USER;
+        match *server {
+            ServerUse::Stun(id) => agent.add_stun_server(now, self.stun_address(id)),
+            ServerUse::Turn(id, reach) => {
+                let address = self.turn_address(id);
+                let server = match reach {
+                    TurnReach::Udp => floe_core::TurnServer::udp(address, user, password),
+                    TurnReach::Tcp => floe_core::TurnServer::tcp(address, user, password),
+                    TurnReach::Tls => {
+                        let web = SocketAddr::new(address.ip(), 443);
+                        floe_core::TurnServer::tls(web, "turn.floe.test", user, password)
+                    }
+                };
+                agent.add_turn_server(now, server)
+            }
+        }
+        .expect("a server that can be asked");
+    }
+
     /// Whether what has arrived was for a server.
     pub(super) fn deliver_to_server(&mut self, delivery: &Delivery) -> bool {
         let Self { servers: Servers { stun, turn }, network, .. } = self;

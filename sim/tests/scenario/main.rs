@@ -19,3 +19,4 @@ mod roaming;
 mod roles;
 mod traces;
 mod traffic;
+mod turn;

@@ -20,6 +20,7 @@ mod restart;
 mod restart_candidates;
 
 mod roaming;
+mod servers;
 mod stats;
 mod streams;
 mod stubborn;
@@ -106,7 +107,7 @@ impl Bench {
                             next = next.min(at.unwrap_or(until).max(self.now));
                             break;
                         }
-                        Output::Resolve(_) | Output::Closed => break,
+                        Output::Resolve(_) | Output::Socket(_) | Output::Closed => break,
                     }
                 }
             }

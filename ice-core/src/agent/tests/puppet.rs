@@ -73,6 +73,7 @@ impl Stage {
                 Output::Transmit(t) => self.sent.push((t.remote, t.contents.to_vec())),
                 Output::Event(e) => self.events.push(e),
                 Output::Resolve(query) => self.queries.push(query),
+                Output::Socket(request) => panic!("{request:?}"),
                 Output::Wait(_) | Output::Closed => return,
             }
         }
@@ -87,6 +88,7 @@ impl Stage {
                 Output::Transmit(t) => self.sent.push((t.remote, t.contents.to_vec())),
                 Output::Event(e) => self.events.push(e),
                 Output::Resolve(query) => self.queries.push(query),
+                Output::Socket(request) => panic!("{request:?}"),
                 Output::Wait(Some(next)) if next < end => self.now = self.now.max(next),
                 Output::Wait(_) | Output::Closed => break,
             }

@@ -153,7 +153,7 @@ impl Net {
                     }
                     self.events.push((now.as_millis(), side, event));
                 }
-                Output::Resolve(_) => {}
+                Output::Resolve(_) | Output::Socket(_) => {}
                 Output::Wait(_) | Output::Closed => return,
             }
         }

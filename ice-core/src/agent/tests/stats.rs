@@ -55,7 +55,7 @@ fn next_consent_check(stage: &mut Stage) -> Vec<u8> {
         match stage.agent.poll(stage.now, &mut scratch) {
             Output::Transmit(transmit) => return transmit.contents.to_vec(),
             Output::Wait(next) => stage.now = next.unwrap(),
-            Output::Event(_) | Output::Resolve(_) | Output::Closed => {}
+            Output::Event(_) | Output::Resolve(_) | Output::Socket(_) | Output::Closed => {}
         }
     }
 }

@@ -55,7 +55,7 @@ impl Alone {
                 }
                 Output::Wait(Some(next)) if next <= end => now = next,
                 Output::Wait(_) | Output::Closed => return checked,
-                Output::Event(_) | Output::Resolve(_) => {}
+                Output::Event(_) | Output::Resolve(_) | Output::Socket(_) => {}
             }
         }
     }
