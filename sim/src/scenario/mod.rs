@@ -21,6 +21,7 @@
 //! [`World::interface_down`] and [`World::interface_up`] let a peer roam.
 //! [`World::stun_server`] and [`World::turn_server`] put servers into the network.
 
+mod carriers;
 mod interfaces;
 mod peer;
 mod puppet;

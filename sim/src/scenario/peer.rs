@@ -8,6 +8,7 @@ use floe_core::{
     Agent, AgentConfig, CandidateFilter, Credentials, Event, RemoteError, Role, Socket, SocketId,
 };
 
+use super::carriers::Carriers;
 use super::{PeerId, StunId, Timeline, TurnId};
 use crate::{Attachment, Family, HostId, Instant, NatConfig, Network};
 
@@ -250,6 +251,8 @@ pub(super) struct Peer {
     /// By `SocketId`; the dead ones come first. The host is the peer's own, or that of its virtual relay.
     sockets: Vec<(HostId, SocketAddr)>,
     dead: usize,
+    /// What its agent has asked for.
+    pub(super) carriers: Carriers,
 }
 
 /// Where a STUN server would stand. Nobody lives there.
@@ -315,6 +318,7 @@ impl Peer {
             offering: false,
             sockets,
             dead: spec.dead_addresses * components.len(),
+            carriers: Carriers::default(),
         }
     }
 
@@ -360,12 +364,18 @@ impl Peer {
 
     /// Where a socket is that is alive.
     pub(super) fn live_address(&self, socket: SocketId) -> Option<(HostId, SocketAddr)> {
+        if let Some(local) = self.carriers.address(socket) {
+            return Some((self.host, local));
+        }
         let index = usize::try_from(socket.0).ok()?;
         self.sockets.get(index).copied().filter(|_| index >= self.dead)
     }
 
     /// The socket at a place, if it is alive.
     pub(super) fn live_socket(&self, host: HostId, local: SocketAddr) -> Option<SocketId> {
+        if let Some(socket) = self.carriers.socket_at(local).filter(|_| host == self.host) {
+            return Some(socket);
+        }
         let index =
             self.sockets.iter().position(|&s| s == (host, local)).filter(|&index| index >= self.dead)?;
         u32::try_from(index).ok().map(SocketId)

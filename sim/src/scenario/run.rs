@@ -60,15 +60,28 @@ impl World {
     ///
     /// # Errors
     /// As the agent says.
-    pub fn send_for(&mut self, from: PeerId, component: ComponentId, data: &[u8]) -> Result<(), SendError> {
+    pub fn send_for(&mut self, id: PeerId, component: ComponentId, data: &[u8]) -> Result<(), SendError> {
+        self.dispatch(id, component, data).map(|_| ())
+    }
+
+    /// The same, and whether it went into a stream.
+    pub(super) fn dispatch(
+        &mut self,
+        id: PeerId,
+        component: ComponentId,
+        data: &[u8],
+    ) -> Result<bool, SendError> {
         let now = self.now();
-        let peer = self.peer_mut(from);
+        let peer = self.peer_mut(id);
         let mut scratch = [0; MAX_TRANSMIT];
         let transmit = peer.agent.send(now, component, data, &mut scratch)?;
-        if let Some(from) = peer.live_address(transmit.socket) {
+        let stream = transmit.stream;
+        if let Some(stream) = stream {
+            self.write_to_stream(id, stream, transmit.contents);
+        } else if let Some(from) = peer.live_address(transmit.socket) {
             self.network.send(from, transmit.remote, transmit.contents);
         }
-        Ok(())
+        Ok(stream.is_some())
     }
 
     /// A datagram from outside of the story reaches a peer's first living socket at this moment.
@@ -95,12 +108,14 @@ impl World {
         wake.extend(self.signals.iter().map(|s| s.at));
         wake.extend(self.next_traffic());
         wake.extend(self.next_of_servers());
+        wake.extend(self.peers.iter().filter_map(|p| p.carriers.next_deadline()));
         let next = wake.into_iter().min().unwrap_or(end).max(self.now());
         if next >= end {
             while let Some(happening) = self.network.advance_all(end) {
                 self.happen(happening);
             }
             self.advance_servers();
+            self.advance_carriers();
             self.settle();
             return false;
         }
@@ -108,6 +123,7 @@ impl World {
             self.happen(happening);
         }
         self.advance_servers();
+        self.advance_carriers();
         self.bring_signals();
         self.send_traffic();
         self.idle = if self.now() > before { 0 } else { self.idle + 1 };
@@ -125,20 +141,22 @@ impl World {
         }
     }
 
-    fn drain(&mut self, id: PeerId) -> Option<Instant> {
+    pub(super) fn drain(&mut self, id: PeerId) -> Option<Instant> {
         let now = self.now();
         let mut scratch = [0; MAX_TRANSMIT];
         loop {
             let peer = self.peer_mut(id);
             match peer.agent.poll(now, &mut scratch) {
                 Output::Transmit(transmit) => {
-                    if let Some(from) = peer.live_address(transmit.socket) {
+                    if let Some(stream) = transmit.stream {
+                        self.write_to_stream(id, stream, transmit.contents);
+                    } else if let Some(from) = peer.live_address(transmit.socket) {
                         self.network.send(from, transmit.remote, transmit.contents);
                     }
                 }
                 Output::Event(event) => self.on_event(id, event),
                 Output::Resolve(query) => self.on_query(id, &query),
-                Output::Socket(_) => {}
+                Output::Socket(request) => self.on_socket_request(id, &request),
                 Output::Wait(until) => return until,
                 Output::Closed => return None,
             }
@@ -177,7 +195,11 @@ impl World {
     fn happen(&mut self, happening: Happening) {
         match happening {
             Happening::Datagram(delivery) => self.deliver(delivery),
-            Happening::Stream(event) => self.tell_servers(&event),
+            Happening::Stream(event) => {
+                if !self.tell_peers(&event) {
+                    self.tell_servers(&event);
+                }
+            }
         }
     }
 

@@ -135,7 +135,7 @@ impl World {
             || turn.iter_mut().any(|turn| turn.on_delivery(network, delivery))
     }
 
-    /// Something has happened to a stream. Agents have none yet, so it is a server's.
+    /// Something has happened to a stream that is not a peer's.
     pub(super) fn tell_servers(&mut self, event: &StreamEvent) {
         for turn in &mut self.servers.turn {
             turn.on_stream(&mut self.network, event);

@@ -161,6 +161,11 @@ impl Network {
         self.streams.close(&mut self.topology, &self.links, now, stream, true)
     }
 
+    /// How many pieces are under way in all streams.
+    pub fn pieces_in_streams(&self) -> u64 {
+        self.streams.pieces_under_way()
+    }
+
     /// How bytes that are written from now on are cut.
     pub fn set_pieces(&mut self, pieces: Pieces) {
         self.streams.pieces = pieces;

@@ -177,6 +177,10 @@ impl Streams {
         true
     }
 
+    pub(crate) fn pieces_under_way(&self) -> u64 {
+        self.ends.values().map(|end| end.incoming.len() as u64).sum()
+    }
+
     /// When the next thing arrives or is tried again, if only to be dropped.
     pub(crate) fn next_event(&self) -> Option<Instant> {
         self.queue.next_at()

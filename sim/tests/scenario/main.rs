@@ -11,6 +11,7 @@ mod connect;
 mod failures;
 mod limits;
 mod lite;
+mod moving;
 mod names;
 mod nats;
 mod pacing;
