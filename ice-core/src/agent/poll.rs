@@ -88,7 +88,10 @@ impl Agent {
     }
 
     fn next_for_servers(&mut self, scratch: &mut [u8; MAX_TRANSMIT], slots: Slots) -> Option<Departure> {
-        if let Some(departure) = self.next_for_relays(scratch, slots) {
+        // An answer of a STUN server is the better candidate, and takes one question only.
+        let yields = !self.gatherer.relays.had_last_slot() && self.gatherer.inquiries.wants_slot();
+        let slots_of_relays = if yields { Slots::None } else { slots };
+        if let Some(departure) = self.next_for_relays(scratch, slots_of_relays) {
             return Some(departure);
         }
         let inquiry = self.next_inquiry(slots)?;

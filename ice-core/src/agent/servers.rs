@@ -101,6 +101,7 @@ impl Agent {
                 }
                 let inquiry = inquiries.begin(self.now, checks.ta(), &mut self.random)?;
                 checks.take_slot(self.now);
+                self.gatherer.relays.on_slot_taken(false);
                 inquiry
             }
         };
