@@ -12,6 +12,7 @@ use floe_core::{Agent, Candidate, ComponentId, Credentials, Event, Path, RemoteE
 
 use crate::interfaces;
 use crate::shared::{Life, Shared, State, Topic};
+use crate::stream::Trust;
 use crate::task::Task;
 use crate::trace::Bridge;
 use crate::{
@@ -55,7 +56,8 @@ impl<R: Runtime> Session<R> {
         let session = agent.local_credentials().ufrag().to_owned();
         agent.set_observer(Box::new(Bridge { session, then: config.observer }));
 
-        let shared = Arc::new(Shared::new(agent, config.interfaces));
+        let trust = Trust::new(&config.tls)?;
+        let shared = Arc::new(Shared::new(agent, config.interfaces, trust));
         let session = Self { handle: Arc::new(Handle { shared, runtime: runtime.clone() }) };
         let interfaces = interfaces::of_this_host();
         let followed = session.shared().with(|state| {
@@ -65,7 +67,7 @@ impl<R: Runtime> Session<R> {
         if followed.up.is_empty() {
             return Err(BindError::NoUsableAddress(followed.unused));
         }
-        let mut task = Task::new(Arc::clone(&session.handle.shared), runtime.timer(), runtime.resolver());
+        let mut task = Task::new(Arc::clone(&session.handle.shared), runtime.clone());
         task.gather();
         runtime.spawn(task);
         Ok(session)
