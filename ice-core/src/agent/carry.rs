@@ -94,7 +94,7 @@ impl Agent {
         scratch: &mut [u8; MAX_TRANSMIT],
     ) -> Result<Departure, SendError> {
         let Self { gatherer, random, carriers, .. } = self;
-        let relay = gatherer.relays.named(tuple.socket).ok_or(SendError::NoPath)?;
+        let relay = gatherer.relays.named_mut(tuple.socket).ok_or(SendError::NoPath)?;
         // Nobody answers an indication, so nobody has to know its name.
         let id = TransactionId(random.transaction_id());
         let length = relay.allocation.frame(self.now, id, tuple.remote, payload, scratch);

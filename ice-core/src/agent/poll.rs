@@ -100,7 +100,10 @@ impl Agent {
     }
 
     fn next_query(&mut self) -> Option<Query> {
-        if self.life == Life::Running { self.names.poll(self.now) } else { None }
+        if self.life != Life::Running {
+            return None;
+        }
+        self.names.poll(self.now).or_else(|| self.server_names.poll())
     }
 
     /// Lets time pass in every room.

@@ -18,8 +18,8 @@ mod profile;
 mod puppet;
 mod restart;
 mod restart_candidates;
-
 mod roaming;
+mod server_names;
 mod servers;
 mod stats;
 mod streams;
