@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use floe_core::server::IceServer;
 use floe_core::trace::Observer;
 use floe_core::{AgentConfig, Candidate, Credentials, RemoteError};
 
@@ -14,6 +15,8 @@ pub struct Config {
     pub agent: AgentConfig,
     /// Which addresses are bound.
     pub interfaces: InterfacePolicy,
+    /// STUN and TURN servers that are asked for candidates, as browsers' `iceServers` has them.
+    pub servers: Vec<IceServer>,
     /// Whose certificates are trusted where a server is spoken to over TLS. Without the feature `tls`, there is no TLS.
     pub tls: TlsRoots,
     /// Sees every decision of the engine, in order, while the session is locked: it must be quick and must not use the
@@ -46,6 +49,7 @@ impl fmt::Debug for Config {
         f.debug_struct("Config")
             .field("agent", &self.agent)
             .field("interfaces", &self.interfaces)
+            .field("servers", &self.servers)
             .field("tls", &self.tls)
             .field("observer", &self.observer.is_some())
             .finish()

@@ -4,7 +4,7 @@ use std::fmt;
 use std::io;
 use std::net::IpAddr;
 
-use floe_core::{Cause, ConfigError, Report};
+use floe_core::{Cause, ConfigError, Report, ServerError};
 
 use crate::interfaces::Skip;
 
@@ -18,6 +18,9 @@ pub enum BindError {
     /// A value of the agent's configuration is out of its range.
     #[error(transparent)]
     Config(#[from] ConfigError),
+    /// One of the servers cannot be asked.
+    #[error("a server cannot be used: {0}")]
+    Server(#[from] ServerError),
     /// The certificates that were to be trusted cannot be.
     #[error("the certificates to trust cannot be used: {0}")]
     TlsRoots(String),

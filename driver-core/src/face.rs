@@ -8,6 +8,7 @@
 #[macro_export]
 macro_rules! face {
     ($Runtime:ty, $current:expr) => {
+        pub use $crate::floe_core::server::{IceServer, ServerUri};
         pub use $crate::floe_core::{
             AgentConfig, Candidate, CandidateType, Cause, Credentials, Event, Nomination, Path, PathMeasure,
             Preference, Profile, Reach, RemoteError, Report, RestartError, Role, ServerError, SocketError,

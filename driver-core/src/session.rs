@@ -43,8 +43,8 @@ impl<R: Runtime> Drop for Handle<R> {
 }
 
 impl<R: Runtime> Session<R> {
-    /// Binds one UDP socket on every usable address, gathers the host candidates and starts the session's task on
-    /// `runtime`. It asks the system for its interfaces, which takes about a millisecond and does not yield.
+    /// Binds one UDP socket on every usable address, gathers the host candidates, begins to ask the servers and starts the session's task
+    /// on `runtime`. It asks the system for its interfaces, which takes about a millisecond and does not yield.
     ///
     /// # Errors
     /// If no address can be bound, or the configuration is out of range. An address that cannot be bound while others
@@ -55,6 +55,9 @@ impl<R: Runtime> Session<R> {
         let mut agent = Agent::new(config.agent, seed)?;
         let session = agent.local_credentials().ufrag().to_owned();
         agent.set_observer(Box::new(Bridge { session, then: config.observer }));
+        for server in &config.servers {
+            agent.add_ice_server(floe_core::Instant::ZERO, server)?;
+        }
 
         let trust = Trust::new(&config.tls)?;
         let shared = Arc::new(Shared::new(agent, config.interfaces, trust));

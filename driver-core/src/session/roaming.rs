@@ -4,6 +4,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
+use floe_core::server::IceServer;
 use floe_core::{ComponentId, Profile, ServerError, Socket, SocketError, SocketId, TurnServer};
 
 use super::Session;
@@ -49,6 +50,15 @@ impl<R: Runtime> Session<R> {
     /// If there is no such socket, or the session has ended.
     pub fn socket_down(&self, socket: SocketId) -> Result<(), SocketError> {
         self.shared().with(|state| state.close(socket))
+    }
+
+    /// Asks these servers too, whose names are looked up: see [`Agent::add_ice_server`](floe_core::Agent::add_ice_server). To be
+    /// told before anybody asks, they are given when the session is bound ([`Config::servers`](crate::Config::servers)).
+    ///
+    /// # Errors
+    /// If they cannot be asked.
+    pub fn add_ice_server(&self, server: &IceServer) -> Result<(), ServerError> {
+        self.shared().command(|agent, now| agent.add_ice_server(now, server))
     }
 
     /// Asks this STUN server for server-reflexive candidates: see [`Agent::add_stun_server`](floe_core::Agent::add_stun_server).
