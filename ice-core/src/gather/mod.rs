@@ -120,13 +120,16 @@ impl Gatherer {
     /// A STUN server is there: all sockets of its family ask it (RFC 8445 §5.1.1.2).
     pub(crate) fn add_stun_server(&mut self, now: Instant, server: SocketAddr) -> Result<(), ServerError> {
         if self.inquiries.add(server)? {
-            let askers: SmallVec<[Socket; 4]> =
-                self.sockets.iter().map(|k| k.socket).filter(|s| self.may_ask(s)).collect();
-            for socket in askers {
+            for socket in self.askers() {
                 self.inquiries.ask(now, socket.id(), socket.local(), Some(server));
             }
         }
         Ok(())
+    }
+
+    /// The sockets that are up and may get reflexive candidates.
+    fn askers(&self) -> SmallVec<[Socket; 4]> {
+        self.sockets.iter().map(|k| k.socket).filter(|s| self.may_ask(s)).collect()
     }
 
     /// The sockets that are about to have their turn, and may get relayed addresses.
@@ -325,6 +328,30 @@ impl Gatherer {
             }
             AddedLocal::Redundant(_) | AddedLocal::Full => None,
         }
+    }
+
+    /// Another filter. Gives the candidates that it lets through and that were not there, or not told. What was told stays.
+    pub(crate) fn set_filter(
+        &mut self,
+        now: Instant,
+        candidates: &mut Candidates,
+        filter: CandidateFilter,
+    ) -> SmallVec<[LocalId; 4]> {
+        let might_ask = self.askers();
+        self.filter = filter;
+        let mut made = SmallVec::new();
+        for known in self.sockets.clone() {
+            let told = self.tells_of(known.socket) && known.socket.kind() == CandidateType::Host;
+            match told.then(|| self.add_base(candidates, known, Secrecy::Told)) {
+                Some(AddedLocal::New(id)) => made.push(id),
+                Some(AddedLocal::Redundant(id)) if candidates.reveal(id) => made.push(id),
+                _ => {}
+            }
+        }
+        for socket in self.askers().into_iter().filter(|s| !might_ask.contains(s)) {
+            self.inquiries.ask(now, socket.id(), socket.local(), None);
+        }
+        made
     }
 
     /// Whether the socket's own candidate is let through.
