@@ -4,6 +4,7 @@ use core::net::SocketAddr;
 
 use smallvec::SmallVec;
 
+use super::tcp::tcp_type;
 use super::{Agent, Event, Life, RemoteError};
 use crate::base::{ComponentId, Instant, SocketId};
 use crate::candidate::{Address, Candidate, LocalId, RemoteId};
@@ -51,6 +52,7 @@ impl Agent {
                 }
             }
         }
+        self.close_connections(|tuple| tuple.socket == socket);
         self.absorb();
     }
 
@@ -91,8 +93,9 @@ impl Agent {
                 }
             },
         };
+        let Some(tcp) = tcp_type(candidate) else { return Ok(()) };
         let current = &self.generations.current;
-        let Some(gone) = current.candidates.find_remote(component, address).map(|r| r.id) else {
+        let Some(gone) = current.candidates.find_remote(component, tcp, address).map(|r| r.id) else {
             return Ok(());
         };
         self.paths.remove(self.now, |flow| current.checks.pair(flow.pair).is_some_and(|p| p.remote == gone));

@@ -18,12 +18,12 @@ mod profile;
 mod puppet;
 mod restart;
 mod restart_candidates;
-
 mod roaming;
 mod servers;
 mod stats;
 mod streams;
 mod stubborn;
+mod tcp;
 mod trickle;
 
 use super::*;
