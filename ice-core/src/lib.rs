@@ -111,7 +111,7 @@ mod gather;
 #[cfg(doc)]
 pub mod manual;
 mod path;
-#[allow(dead_code, unused_imports, reason = "what frees a peer is still to be called")]
+#[allow(dead_code, reason = "what frees a peer is still to be called")]
 mod relay;
 pub mod server;
 pub mod trace;
@@ -121,10 +121,10 @@ pub mod wire;
 pub use agent::{
     Agent, AgentConfig, CandidateId, CandidatePairStats, CandidateStats, CarrierError, Cause, ComponentError,
     ConfigError, Datagram, Event, IceTransportState, MAX_ACCEPTED_STREAMS, MAX_COMPONENTS, MAX_EARLY_ENDS,
-    MAX_OLD_GENERATIONS, MAX_PENDING_ANSWERS, MAX_QUERIES, MAX_STREAM_BACKLOG, MAX_STREAMS, MAX_TRANSMIT,
-    MappingKnowledge, NotSent, Output, PairReport, Path, Query, QueryId, Received, RemoteError, Report,
-    ResolveError, RestartError, SendError, ServerFault, SocketRequest, Stats, StreamEnd, Taken, Transmit,
-    TransportStats, Unresolved, Untaken,
+    MAX_OLD_GENERATIONS, MAX_PENDING_ANSWERS, MAX_QUERIES, MAX_SERVER_NAMES, MAX_STREAM_BACKLOG, MAX_STREAMS,
+    MAX_TRANSMIT, MappingKnowledge, NotSent, Output, PairReport, Path, Query, QueryId, Received, RemoteError,
+    Report, ResolveError, RestartError, SendError, ServerFault, SocketRequest, Stats, StreamEnd, Taken,
+    Transmit, TransportStats, Unresolved, Untaken,
 };
 pub use base::{ComponentId, Instant, InterfaceId, PairId, SocketId, StreamId, Tuple};
 pub use candidate::{AddressPrefix, Candidate, CandidateFilter, CandidateType, CandidateTypes, PrefixError};

@@ -100,7 +100,7 @@ impl Agent {
             return Ok(Departure { socket: tuple.socket, remote: tuple.remote, stream, length });
         }
         let Self { gatherer, random, carriers, .. } = self;
-        let relay = gatherer.relays.named(tuple.socket).ok_or(SendError::NoPath)?;
+        let relay = gatherer.relays.named_mut(tuple.socket).ok_or(SendError::NoPath)?;
         // Nobody answers an indication, so nobody has to know its name.
         let id = TransactionId(random.transaction_id());
         let length = relay.allocation.frame(self.now, id, tuple.remote, payload, scratch);
@@ -139,6 +139,7 @@ impl Agent {
         let Self { gatherer, carriers, generations, random, tracer, now, .. } = self;
         let checks = &mut generations.current.checks;
         let has_slot = slots.allow(*now, checks.next_slot());
+        let mut took_slot = false;
         for relay in gatherer.relays.iter_mut() {
             let Some(stream) = way(relay, carriers) else { continue };
             let written = match relay.allocation.repeat(*now, scratch) {
@@ -147,15 +148,16 @@ impl Agent {
                     let Some(written) = relay.allocation.begin(*now, random, scratch) else { continue };
                     checks.take_slot(*now);
                     gatherer.inquiries.on_slot_taken();
+                    took_slot = true;
                     written
                 }
                 None => continue,
             };
             let socket = relay.carrier();
+            let remote = relay.attempt.address;
             if let Some(stream) = stream {
                 carriers.on_given(stream, written.length);
             }
-            let remote = relay.attempt.address;
             tracer.emit(
                 *now,
                 TraceEvent::RelayAsked {
@@ -165,7 +167,11 @@ impl Agent {
                     attempt: written.transmission,
                 },
             );
-            return Some(Departure { socket, remote, stream, length: written.length });
+            let departure = Departure { socket, remote, stream, length: written.length };
+            if took_slot {
+                gatherer.relays.on_slot_taken(true);
+            }
+            return Some(departure);
         }
         None
     }

@@ -25,6 +25,7 @@ mod resolve;
 mod restart;
 mod roaming;
 mod server_fault;
+mod server_names;
 mod servers;
 mod socket_request;
 mod stats;
@@ -57,6 +58,7 @@ use diagnosis::Evidence;
 use generation::{Generation, Generations, draw_credentials};
 use preference::Inclination;
 use resolve::Names;
+use server_names::ServerNames;
 use trickle::EarlyEnd;
 use watch::Watch;
 
@@ -72,6 +74,7 @@ pub use report::{PairReport, Report};
 pub use resolve::{MAX_QUERIES, Query, QueryId, ResolveError, Unresolved};
 pub use restart::RestartError;
 pub use server_fault::ServerFault;
+pub use server_names::MAX_SERVER_NAMES;
 pub use socket_request::{CarrierError, SocketRequest};
 pub use stats::{
     CandidateId, CandidatePairStats, CandidateStats, IceTransportState, NotSent, Stats, TransportStats,
@@ -115,6 +118,7 @@ pub struct Agent {
     names: Names,
     remote_filter: CandidateFilter,
     carriers: Carriers,
+    server_names: ServerNames,
 }
 
 /// The peer's credentials, ready for use.
@@ -193,6 +197,7 @@ impl Agent {
             names: Names::default(),
             remote_filter: config.remote_filter,
             carriers: Carriers::default(),
+            server_names: ServerNames::default(),
             components,
         })
     }

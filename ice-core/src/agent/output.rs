@@ -23,7 +23,7 @@ pub enum Output<'s> {
     Transmit(Transmit<'s>),
     /// Something that the application acts on.
     Event(Event),
-    /// A candidate of the peer has a name for an address: look it up, and answer with
+    /// A candidate of the peer, or a server, has a name for an address: look it up, and answer with
     /// [`Agent::resolved`](super::Agent::resolved). Nothing waits for it but the candidates of that name.
     Resolve(Query),
     /// Open or close a socket or a stream.
@@ -131,6 +131,11 @@ pub enum Event {
         socket: SocketId,
         /// What went wrong.
         fault: ServerFault,
+    },
+    /// The name of a server could not be resolved.
+    ServerUnresolved {
+        /// As the application gave it.
+        name: String,
     },
     /// The component has its first valid pair: data may flow.
     PathUsable(Path),

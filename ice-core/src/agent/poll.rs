@@ -87,7 +87,10 @@ impl Agent {
     }
 
     fn next_for_servers(&mut self, scratch: &mut [u8; MAX_TRANSMIT], slots: Slots) -> Option<Departure> {
-        if let Some(departure) = self.next_for_relays(scratch, slots) {
+        // An answer of a STUN server is the better candidate, and takes one question only.
+        let yields = !self.gatherer.relays.had_last_slot() && self.gatherer.inquiries.wants_slot();
+        let slots_of_relays = if yields { Slots::None } else { slots };
+        if let Some(departure) = self.next_for_relays(scratch, slots_of_relays) {
             return Some(departure);
         }
         let inquiry = self.next_inquiry(slots)?;
@@ -96,7 +99,10 @@ impl Agent {
     }
 
     fn next_query(&mut self) -> Option<Query> {
-        if self.life == Life::Running { self.names.poll(self.now) } else { None }
+        if self.life != Life::Running {
+            return None;
+        }
+        self.names.poll(self.now).or_else(|| self.server_names.poll())
     }
 
     /// Lets time pass in every room.

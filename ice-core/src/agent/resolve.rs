@@ -225,7 +225,8 @@ impl Entry {
 impl Agent {
     /// The answer to [`Output::Resolve`](super::Output::Resolve). However many addresses the name has, one is used for
     /// all of its candidates (RFC 5245 §15.1, and so for `.local` names): the first of IPv6, else the first of IPv4, of
-    /// those that a socket of ours can reach and [`remote_filter`](super::AgentConfig::remote_filter) lets through.
+    /// those that a socket of ours can reach and [`remote_filter`](super::AgentConfig::remote_filter) lets through. Servers of a name are
+    /// asked at one address of each family.
     ///
     /// The application is to answer every query, with [`Unresolved`] when its resolver has given up. After ten seconds
     /// the agent does not count on an answer any more, but takes it.
@@ -244,6 +245,9 @@ impl Agent {
             return Err(ResolveError::Ended);
         }
         self.gather();
+        if query.is_of_server() {
+            return self.server_resolved(query, answer.unwrap_or_default());
+        }
         let chosen = self.choose(answer.unwrap_or_default());
         let waiting = self.names.answer(query, chosen).ok_or(ResolveError::UnknownQuery(query))?;
         for (stream, candidate) in waiting {

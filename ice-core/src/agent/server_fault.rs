@@ -39,8 +39,6 @@ pub enum ServerFault {
     Forgotten,
     /// The connection to it was not opened, or has ended.
     Stream(StreamEnd),
-    /// Its name has no address that a socket of ours could reach.
-    Unresolved,
     /// The agent has as many allocations, or connections, as it takes.
     TooMany,
 }
@@ -85,7 +83,6 @@ impl fmt::Display for ServerFault {
             Self::RedirectLoop => "it redirects to servers that redirect to it, or on and on",
             Self::Forgotten => "it has forgotten the allocation; another one is asked for",
             Self::Stream(end) => return fmt::Display::fmt(end, f),
-            Self::Unresolved => "its name has no address that can be reached",
             Self::TooMany => "there are too many allocations or connections already",
         })
     }

@@ -77,7 +77,8 @@ impl Agent {
 
     /// Tells the end of gathering, if it has come.
     pub(super) fn end_gathering(&mut self) {
-        if self.gatherer.inquiries.take_end(self.now, self.gatherer.relays.is_gathering()) {
+        let waits = self.gatherer.relays.is_gathering() || self.server_names.wait();
+        if self.gatherer.inquiries.take_end(self.now, waits) {
             self.events.push_back(Event::GatheringDone);
         }
     }
@@ -101,6 +102,7 @@ impl Agent {
                 }
                 let inquiry = inquiries.begin(self.now, checks.ta(), &mut self.random)?;
                 checks.take_slot(self.now);
+                self.gatherer.relays.on_slot_taken(false);
                 inquiry
             }
         };

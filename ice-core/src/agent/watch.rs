@@ -151,7 +151,9 @@ impl Agent {
                 let hope = self.generations.current.checks.hopeful_until().unwrap_or(patience);
                 // A name may still become a candidate, for a while.
                 let name = self.names.hope(self.now).unwrap_or(patience);
-                (hope < Instant::MAX).then(|| hope.max(patience).max(name))
+                // And so may an allocation.
+                let relay = self.gatherer.relays.hope(self.now).unwrap_or(patience);
+                (hope < Instant::MAX).then(|| hope.max(patience).max(name).max(relay))
             }
         }
     }

@@ -11,7 +11,7 @@ use core::time::Duration;
 use smallvec::SmallVec;
 
 use crate::base::{Instant, Random, SocketId, Tuple};
-use crate::candidate::{MAX_LOCAL_CANDIDATES, is_transport_address};
+use crate::candidate::{MAX_LOCAL_CANDIDATES, Token, is_transport_address};
 use crate::transaction::{Due, RTO, Transactions};
 use crate::wire::TransactionId;
 
@@ -284,6 +284,8 @@ pub enum ServerError {
     NotATransportAddress(SocketAddr),
     /// The agent has as many as it asks ([`MAX_STUN_SERVERS`]).
     TooMany,
+    /// The agent has no way to ask this URI's server: `stuns:`, and `turns:` over UDP.
+    Unsupported(Token),
     /// A username of this many bytes; 508 fit (RFC 8489 §14.3).
     UsernameTooLong(usize),
     /// The agent is lite, and has host candidates only (RFC 8445 §5.2).
@@ -297,6 +299,7 @@ impl fmt::Display for ServerError {
         match self {
             Self::NotATransportAddress(address) => write!(f, "no server can be asked at {address}"),
             Self::TooMany => write!(f, "an agent asks {MAX_STUN_SERVERS} servers of a kind at the most"),
+            Self::Unsupported(uri) => write!(f, "{uri} is not supported: STUN over TLS, or TURN over DTLS"),
             Self::UsernameTooLong(bytes) => write!(f, "the username has {bytes} bytes, and 508 fit"),
             Self::HostOnly => f.write_str("a lite agent has host candidates only (RFC 8445 section 5.2)"),
             Self::Ended => f.write_str("the agent has ended"),

@@ -29,6 +29,9 @@ const MAX_PORTS: u8 = 3;
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(120);
 
+/// How long an allocation that is asked for counts as a hope: five transmissions of its request.
+const HOPE: Duration = Duration::from_secs(10);
+
 /// All servers, and what was asked of them.
 #[derive(Debug, Default)]
 pub(crate) struct Relays {
@@ -36,6 +39,7 @@ pub(crate) struct Relays {
     all: Vec<Relay>,
     /// Those that are to be tried (again), and when.
     later: Vec<(Instant, Attempt)>,
+    had_last_slot: bool,
 }
 
 /// One allocation, and how it is reached.
@@ -177,19 +181,25 @@ impl Relays {
     pub(crate) fn start(&mut self, key: SocketId, attempt: Attempt, via: Via) {
         let Some(server) = self.servers.get(attempt.server) else { return };
         let Ok(credentials) = RelayCredentials::new(&server.username, &server.password) else { return };
+        let carrier = match server.transport {
+            TurnTransport::Udp => Carrier::Datagrams,
+            TurnTransport::Tcp | TurnTransport::Tls { .. } => Carrier::Stream,
+        };
+        // Those over datagrams have their turn first: they are the better ones.
+        let place = match carrier {
+            Carrier::Datagrams => self.all.iter().take_while(|r| r.via != Via::Stream).count(),
+            Carrier::Stream => self.all.len(),
+        };
         let allocation = Allocation::new(AllocationConfig {
             server: attempt.address,
-            carrier: match server.transport {
-                TurnTransport::Udp => Carrier::Datagrams,
-                TurnTransport::Tcp | TurnTransport::Tls { .. } => Carrier::Stream,
-            },
+            carrier,
             families: attempt.families,
             credentials,
             rto: RTO,
             redirected_by: attempt.redirected_by.clone(),
         });
         let (names, held) = (SmallVec::new(), VecDeque::new());
-        self.all.push(Relay { key, attempt, via, allocation, names, held });
+        self.all.insert(place, Relay { key, attempt, via, allocation, names, held });
     }
 
     /// Whether there is room for another allocation.
@@ -221,7 +231,7 @@ impl Relays {
         self.all.iter()
     }
 
-    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Relay> {
+    pub(crate) fn iter_mut(&mut self) -> core::slice::IterMut<'_, Relay> {
         self.all.iter_mut()
     }
 
@@ -257,6 +267,21 @@ impl Relays {
     /// What was to be tried for these sockets is not tried.
     pub(crate) fn forget_attempts(&mut self, gone: impl Fn(&Socket) -> bool) {
         self.later.retain(|(_, attempt)| !gone(&attempt.host));
+    }
+
+    /// Until when something may come of an allocation that there is not: a little longer than it takes to ask for it.
+    pub(crate) fn hope(&self, now: Instant) -> Option<Instant> {
+        let asked = self.is_gathering().then_some(now);
+        asked.into_iter().chain(self.later.iter().map(|(at, _)| *at)).max().map(|at| at + HOPE)
+    }
+
+    /// Whether the last Ta that gathering had was for an allocation: others take turns with these.
+    pub(crate) fn had_last_slot(&self) -> bool {
+        self.had_last_slot
+    }
+
+    pub(crate) fn on_slot_taken(&mut self, by_allocation: bool) {
+        self.had_last_slot = by_allocation;
     }
 
     /// Whether one may still bring a first candidate.

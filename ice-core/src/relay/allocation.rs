@@ -7,14 +7,14 @@ use core::time::Duration;
 use smallvec::SmallVec;
 
 use super::channels::Channels;
-use super::config::{AllocationConfig, Families, RelayCredentials};
+use super::config::{AllocationConfig, Carrier, Families, RelayCredentials};
 use super::event::{AllocationFailure, Loss, RelayEvent, Wanting};
 use super::permissions::Permissions;
 use super::requests::{Next, Purpose, Requests, Sent};
 use super::session::Session;
 use crate::base::{Instant, Random};
 use crate::candidate::is_transport_address;
-use crate::wire::{AddressFamily, BufferTooSmall, Class, MessageWriter, Method, TransactionId, UDP};
+use crate::wire::{Method, TransactionId};
 
 /// Room for any request that an allocation writes, and what a datagram of Ethernet holds.
 pub(crate) const MAX_REQUEST: usize = 1500;
@@ -29,8 +29,9 @@ const REFRESH_MARGIN: Duration = Duration::from_secs(120);
 const MIN_REFRESH: Duration = Duration::from_secs(1);
 /// How long a deletion may take. What is not deleted expires by itself.
 pub(super) const RELEASE_PATIENCE: Duration = Duration::from_secs(1);
-/// RFC 8656 §5 wants it in Allocate and Refresh.
-const SOFTWARE: &str = concat!("floe ", env!("CARGO_PKG_VERSION"));
+/// Tr (RFC 8445 §11): after so much silence over datagrams the NAT in front of us is reminded, or the next Refresh would come
+/// from another address, and be refused (RFC 8656 §9 tells to).
+pub(super) const KEEPALIVE: Duration = Duration::from_secs(15);
 
 #[derive(Debug)]
 pub(crate) struct Allocation {
@@ -41,7 +42,9 @@ pub(crate) struct Allocation {
     pub(super) permissions: Permissions,
     pub(super) channels: Channels,
     pub(super) events: VecDeque<RelayEvent>,
-    serial: u32,
+    /// When something last went to the server.
+    pub(super) last_sent: Instant,
+    pub(super) serial: u32,
 }
 
 #[derive(Debug)]
@@ -94,6 +97,7 @@ impl Allocation {
             permissions: Permissions::default(),
             channels: Channels::default(),
             events: VecDeque::new(),
+            last_sent: Instant::ZERO,
             serial: 0,
             config,
         }
@@ -144,7 +148,7 @@ impl Allocation {
         self.job(now).is_some()
     }
 
-    /// Writes the next new request. It uses the slot.
+    /// Writes the next new request, or a keepalive. It uses the slot.
     pub(crate) fn begin(
         &mut self,
         now: Instant,
@@ -157,6 +161,11 @@ impl Allocation {
         self.serial = self.serial.wrapping_add(1);
         self.on_begun(now, purpose);
         let written = self.write(purpose, id, buffer);
+        self.last_sent = now;
+        if purpose == Purpose::Keepalive {
+            let length = written.ok()?;
+            return Some(Written { length, method: Method::BINDING, id, transmission: 1 });
+        }
         let sent = Sent {
             id,
             serial: self.serial,
@@ -185,6 +194,7 @@ impl Allocation {
                     let length = sent.bytes.len();
                     buffer.get_mut(..length)?.copy_from_slice(&sent.bytes);
                     let (id, purpose) = (sent.id, sent.purpose);
+                    self.last_sent = now;
                     if let Purpose::Bind(number) = purpose {
                         self.channels.on_sent(now, number);
                     }
@@ -307,17 +317,25 @@ impl Allocation {
         let unless_out = |at: Instant, purpose| (!self.requests.is_out(purpose)).then_some((at, purpose));
         let has_room = self.requests.has_room();
         let jobs = match &self.phase {
-            Phase::Allocating { ready, .. } => [unless_out(*ready, Purpose::Allocate), None, None],
+            Phase::Allocating { ready, .. } => [unless_out(*ready, Purpose::Allocate), None, None, None],
             Phase::Alive(alive) => [
                 unless_out(alive.refresh, Purpose::Refresh),
                 self.permissions.ready().filter(|_| has_room).map(|at| (at, Purpose::Permit)),
                 self.channels.ready().filter(|_| has_room).map(|(at, number)| (at, Purpose::Bind(number))),
+                (self.config.carrier == Carrier::Datagrams)
+                    .then(|| (self.last_sent + KEEPALIVE, Purpose::Keepalive)),
             ],
-            Phase::Releasing { pending: true, .. } => [Some((Instant::ZERO, Purpose::Delete)), None, None],
-            Phase::Releasing { .. } | Phase::Over => [None, None, None],
+            Phase::Releasing { pending: true, .. } => {
+                [Some((Instant::ZERO, Purpose::Delete)), None, None, None]
+            }
+            Phase::Releasing { .. } | Phase::Over => [None, None, None, None],
         };
         let session = self.session.ready();
-        jobs.into_iter().flatten().filter_map(move |(at, purpose)| Some((at.max(session?), purpose)))
+        let when = move |at: Instant, purpose| match purpose {
+            Purpose::Keepalive => Some(at),
+            _ => Some(at.max(session?)),
+        };
+        jobs.into_iter().flatten().filter_map(move |(at, purpose)| Some((when(at, purpose)?, purpose)))
     }
 
     fn job(&self, now: Instant) -> Option<Purpose> {
@@ -336,43 +354,7 @@ impl Allocation {
                     *pending = false;
                 }
             }
-            Purpose::Allocate | Purpose::Refresh => {}
-        }
-    }
-
-    fn write(&self, purpose: Purpose, id: TransactionId, buffer: &mut [u8]) -> Result<usize, BufferTooSmall> {
-        let mut writer = MessageWriter::new(buffer, Class::Request, purpose.method(), id);
-        match purpose {
-            Purpose::Allocate => {
-                writer = writer.software(SOFTWARE).requested_transport(UDP).lifetime(LIFETIME);
-                // RFC 8656 §7.1: at most one of the two, and none for IPv4.
-                writer = match &self.phase {
-                    Phase::Allocating { families: Families::V6, .. } => {
-                        writer.requested_address_family(AddressFamily::V6)
-                    }
-                    Phase::Allocating { families: Families::Both, .. } => {
-                        writer.additional_address_family(AddressFamily::V6)
-                    }
-                    _ => writer,
-                };
-            }
-            Purpose::Refresh => writer = writer.software(SOFTWARE).lifetime(LIFETIME),
-            Purpose::Delete => writer = writer.software(SOFTWARE).lifetime(Duration::ZERO),
-            Purpose::Permit => {
-                for ip in self.permissions.asked(self.serial) {
-                    // RFC 8656 §10.1: the port does not matter.
-                    writer = writer.xor_peer_address(SocketAddr::new(ip, 0));
-                }
-            }
-            Purpose::Bind(number) => {
-                let peer = self.channels.meant_by(number).ok_or(BufferTooSmall)?;
-                writer = writer.channel_number(number).xor_peer_address(peer);
-            }
-        }
-        let writer = self.session.write(writer);
-        match self.session.key() {
-            Some(key) => writer.sign(key),
-            None => writer.finish_with_fingerprint(),
+            Purpose::Allocate | Purpose::Refresh | Purpose::Keepalive => {}
         }
     }
 }
@@ -380,4 +362,10 @@ impl Allocation {
 /// How long to wait after so many failures in a row: half a second, doubled up to half a minute.
 pub(super) fn backoff(setbacks: u8) -> Duration {
     Duration::from_millis(500 << setbacks.min(6)).min(Duration::from_secs(30))
+}
+
+/// Whether a server that says so may think better of it soon (RFC 8489 §6.3.4). 508 will not pass within a minute
+/// (RFC 8656 §7.4).
+pub(super) const fn may_pass(code: u16) -> bool {
+    matches!(code, 500..=599) && code != 508
 }

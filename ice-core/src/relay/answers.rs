@@ -4,7 +4,7 @@ use core::net::{IpAddr, SocketAddr};
 
 use smallvec::SmallVec;
 
-use super::allocation::{Allocation, LIFETIME, Phase, backoff};
+use super::allocation::{Allocation, LIFETIME, Phase, backoff, may_pass};
 use super::config::{Carrier, Families};
 use super::data::FromServer;
 use super::event::{AllocationFailure, Loss, RelayEvent};
@@ -13,7 +13,7 @@ use super::session::{Demand, is_bid_down};
 use crate::base::Instant;
 use crate::candidate::is_transport_address;
 use crate::trace::DropReason;
-use crate::wire::{Class, ErrorCode, Message, Method, ServerAttributes};
+use crate::wire::{Class, ErrorCode, Message, ServerAttributes};
 
 /// How often a server that fails (5xx) is asked again for an allocation (RFC 8489 §6.3.4).
 pub(super) const MAX_SETBACKS: u8 = 4;
@@ -189,6 +189,7 @@ impl Allocation {
                 }
                 _ => {}
             },
+            Purpose::Keepalive => {}
             Purpose::Delete => self.on_deleted(),
             Purpose::Permit => self.permissions.on_granted(sent.first, sent.serial, &mut self.events),
             Purpose::Bind(number) => {
@@ -260,6 +261,7 @@ impl Allocation {
                 Demand::Refused => self.on_credentials_refused(now, sent, code),
                 _ => self.ask_again(sent, now),
             },
+            Purpose::Keepalive => {}
             Purpose::Refresh => {
                 if let Phase::Alive(alive) = &mut self.phase {
                     // It lives until it expires, and the server may think better of it.
@@ -295,10 +297,11 @@ impl Allocation {
             (437, _) => self.end(RelayEvent::NeedsNewPort),
             // RFC 8656 §7.2: to a request that names no family, this says that there is no IPv4; another may be granted.
             (440, Families::Both) => *families = Families::V6,
+            // A server that knows IPv4 alone should have said so of IPv6 only, and granted that.
+            (440, Families::V6) if self.config.families == Families::Both => *families = Families::V4,
             // A server that stumbles over the second family may have the first.
             (400 | 420, Families::Both) => *families = Families::V4,
-            // 508 will not pass soon (RFC 8656 §7.4).
-            (code @ 500..=599, _) if code != 508 && *setbacks < MAX_SETBACKS => {
+            (code, _) if may_pass(code) && *setbacks < MAX_SETBACKS => {
                 *ready = now + backoff(*setbacks);
                 *setbacks += 1;
             }

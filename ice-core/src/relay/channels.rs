@@ -1,10 +1,10 @@
 //! Channels (RFC 8656 §12): which number stands for which peer, here and, as far as we know, at the server.
 
 use alloc::vec::Vec;
-use core::net::{IpAddr, SocketAddr};
+use core::net::SocketAddr;
 use core::time::Duration;
 
-use super::allocation::backoff;
+use super::allocation::{backoff, may_pass};
 use super::event::Wanting;
 use crate::base::Instant;
 use crate::wire::ChannelNumber;
@@ -115,11 +115,6 @@ impl Channels {
         self.entries.iter().find(|c| c.number == number).map(|c| c.peer)
     }
 
-    /// Whether there is a channel to that address, or will be.
-    pub(super) fn has(&self, ip: IpAddr) -> bool {
-        self.entries.iter().any(|c| c.wanted && c.peer.ip() == ip)
-    }
-
     /// The next that is to be bound, and when.
     pub(super) fn ready(&self) -> Option<(Instant, ChannelNumber)> {
         self.entries.iter().filter(|c| c.wanted && c.asked.is_none()).map(|c| (c.ready, c.number)).min()
@@ -172,16 +167,17 @@ impl Channels {
         let channel = self.get_mut(number)?;
         channel.asked = None;
         channel.ready = now + backoff(channel.setbacks);
-        let is_new = channel.bound_until.is_none_or(|until| until <= now);
-        let is_final = code < 500 || is_new && (code == 508 || channel.setbacks >= MAX_SETBACKS);
+        // One that is in use has until its end.
+        let is_in_use = channel.bound_until.is_some_and(|until| until > now) && matches!(code, 500..=599);
+        let may_pass = is_in_use || may_pass(code) && channel.setbacks < MAX_SETBACKS;
         channel.setbacks = channel.setbacks.saturating_add(1);
         // RFC 8656 §12.3 has an allocation made anew when server and client do not agree on a channel. There are Send
         // indications for that, so only the channel goes out of use, and its number is not used for another.
         let was_wanted = channel.wanted;
-        if is_final {
+        if !may_pass {
             (channel.wanted, channel.bound_until) = (false, None);
         }
-        (is_final && was_wanted).then_some(channel.peer)
+        (!may_pass && was_wanted).then_some(channel.peer)
     }
 
     fn get_mut(&mut self, number: ChannelNumber) -> Option<&mut Channel> {

@@ -3,7 +3,7 @@
 use core::net::{IpAddr, SocketAddr};
 use core::ops::Range;
 
-use super::allocation::Allocation;
+use super::allocation::{Allocation, Phase};
 use super::config::Carrier;
 use crate::base::Instant;
 use crate::trace::DropReason;
@@ -51,7 +51,8 @@ impl Allocation {
 
     /// Whether data may go to that address now.
     pub(crate) fn may_send(&self, now: Instant, peer: IpAddr) -> bool {
-        self.is_alive() && self.permissions.is_granted(now, peer)
+        let is_alive = matches!(&self.phase, Phase::Alive(alive) if alive.expires > now);
+        is_alive && self.permissions.is_granted(now, peer)
     }
 
     /// How many bytes are added to data for that peer, at the most.
@@ -69,7 +70,7 @@ impl Allocation {
     /// # Errors
     /// It may not be sent, or is too long.
     pub(crate) fn frame(
-        &self,
+        &mut self,
         now: Instant,
         id: TransactionId,
         peer: SocketAddr,
@@ -87,7 +88,9 @@ impl Allocation {
                 .data(payload)
                 .finish(),
         };
-        framed.map_err(|BufferTooSmall| NotFramed::TooLong)
+        let length = framed.map_err(|BufferTooSmall| NotFramed::TooLong)?;
+        self.last_sent = now;
+        Ok(length)
     }
 
     fn on_channel_data(&self, now: Instant, bytes: &[u8]) -> FromServer {

@@ -104,7 +104,7 @@ pub(crate) enum Wanting {
     NoRelayedAddress,
     /// Nothing can be sent there: unspecified, multicast, broadcast, or port 0.
     NotATransportAddress,
-    /// There are as many as there can be: [`MAX_PERMISSIONS`](super::MAX_PERMISSIONS), [`MAX_CHANNELS`](super::MAX_CHANNELS).
+    /// There are as many as there can be: [`MAX_PERMISSIONS`](super::MAX_PERMISSIONS), [`MAX_CHANNELS`](super::channels::MAX_CHANNELS).
     TooMany,
     /// The allocation is over, or is being deleted.
     Over,

@@ -17,10 +17,10 @@ mod requests;
 mod session;
 #[cfg(test)]
 mod tests;
+mod write;
 
-pub(crate) use allocation::{Allocation, Written};
-pub(crate) use channels::MAX_CHANNELS;
-pub(crate) use config::{AllocationConfig, Carrier, Families, RelayCredentials, UsernameTooLong};
+pub(crate) use allocation::Allocation;
+pub(crate) use config::{AllocationConfig, Carrier, Families, RelayCredentials};
 pub(crate) use data::{FromServer, NotFramed};
-pub(crate) use event::{AllocationFailure, Loss, RelayEvent, Wanting};
+pub(crate) use event::{AllocationFailure, Loss, RelayEvent};
 pub(crate) use permissions::MAX_PERMISSIONS;

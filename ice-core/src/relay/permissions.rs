@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use core::net::IpAddr;
 use core::time::Duration;
 
-use super::allocation::backoff;
+use super::allocation::{backoff, may_pass};
 use super::event::{RelayEvent, Wanting};
 use crate::base::Instant;
 
@@ -154,9 +154,10 @@ impl Permissions {
             if is_batch {
                 continue;
             }
-            let may_pass = code >= 500;
-            let is_new = permission.granted_until.is_none();
-            if !may_pass || is_new && (code == 508 || permission.setbacks >= MAX_SETBACKS) {
+            // One that is in use has until its end.
+            let is_in_use = permission.granted_until.is_some() && matches!(code, 500..=599);
+            let may_pass = is_in_use || may_pass(code) && permission.setbacks < MAX_SETBACKS;
+            if !may_pass {
                 refused.push(permission.ip);
             }
             permission.ready = now + backoff(permission.setbacks);

@@ -26,6 +26,8 @@ pub(super) enum Purpose {
     /// CreatePermission for those that were asked for in it.
     Permit,
     Bind(ChannelNumber),
+    /// Not a request: nobody answers it.
+    Keepalive,
 }
 
 impl Purpose {
@@ -35,6 +37,7 @@ impl Purpose {
             Self::Refresh | Self::Delete => Method::REFRESH,
             Self::Permit => Method::CREATE_PERMISSION,
             Self::Bind(_) => Method::CHANNEL_BIND,
+            Self::Keepalive => Method::BINDING,
         }
     }
 }
@@ -129,6 +132,11 @@ impl Requests {
                 }
             }
         }
+    }
+
+    #[cfg(test)]
+    pub(super) fn last_id(&self) -> TransactionId {
+        self.sent.last().unwrap().id
     }
 
     pub(super) fn next_deadline(&self) -> Option<Instant> {

@@ -12,5 +12,6 @@ mod promotion;
 mod removal;
 mod restart;
 mod roles;
+mod servers;
 mod signalling;
 mod swapped;

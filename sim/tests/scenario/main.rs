@@ -8,6 +8,7 @@
 
 mod agreement;
 mod connect;
+mod errors;
 mod failures;
 mod limits;
 mod lite;

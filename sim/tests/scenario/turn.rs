@@ -1,8 +1,10 @@
 //! Peers who reach each other through TURN servers that they have asked themselves.
 
-use floe_core::CandidateType;
-use floe_sim::NatConfig;
-use floe_sim::scenario::{PeerId, World, behind, both_selected, millis, open, secs};
+use floe_core::{AgentConfig, CandidateType, Event, Nomination, RelayFamilies, Role, TurnServer};
+use floe_sim::scenario::{
+    PeerId, PeerSpec, TURN_USER, TurnReach, World, behind, both_selected, millis, open, secs,
+};
+use floe_sim::{Firewall, NatConfig, Pieces};
 
 /// The types at both ends of a peer's selected path.
 fn ends(world: &World, peer: PeerId) -> [CandidateType; 2] {
@@ -60,4 +62,109 @@ fn closing_releases_the_allocation() {
     world.agent(alice).close(now);
     world.run_for(secs(1));
     assert_eq!(world.turn(relay).allocations().count(), 0, "{}", world.timeline());
+}
+
+/// As in an office: nothing but what the firewall lets through.
+fn behind_firewalls(world: &mut World, firewall: Firewall, peers: [PeerId; 2]) {
+    for peer in peers {
+        let host = world.host(peer);
+        world.network().set_firewall(host, firewall);
+    }
+}
+
+#[test]
+fn with_udp_blocked_they_meet_through_turn_over_tcp_and_over_tls() {
+    for (firewall, reach) in [
+        (Firewall::NoUdp, TurnReach::Tcp),
+        (Firewall::NoUdp, TurnReach::Tls),
+        (Firewall::WebOnly, TurnReach::Tls),
+    ] {
+        for (seed, pieces) in [(1, Pieces::Whole), (2, Pieces::Of(1)), (3, Pieces::Random)] {
+            let mut world = World::seeded(seed);
+            let relay = world.turn_server();
+            world.network().set_pieces(pieces);
+            let peers = world.pair(open().using_over(relay, reach), open().using_over(relay, reach));
+            behind_firewalls(&mut world, firewall, peers);
+            world.run_until(both_selected).within(secs(5));
+            assert!(world.agree(peers[0], peers[1]), "{}", world.timeline());
+            assert_eq!(ends(&world, peers[0]), [CandidateType::Relayed; 2], "{}", world.timeline());
+            world.start_traffic(millis(10));
+            world.run_for(secs(30));
+            world.stop_traffic();
+            for peer in peers {
+                assert!(world.traffic(peer).is_lossless(), "{}", world.traffic(peer));
+            }
+        }
+    }
+}
+
+#[test]
+fn all_ways_to_the_relay_are_tried_and_the_one_over_udp_is_used() {
+    let mut world = World::seeded(5);
+    let relay = world.turn_server();
+    let all = || {
+        let by = |spec: PeerSpec, reach| spec.using_over(relay, reach);
+        [TurnReach::Tls, TurnReach::Tcp, TurnReach::Udp].into_iter().fold(open(), by).relay_only()
+    };
+    let [alice, bob] = world.pair(all(), all());
+    world.run_until(both_selected).within(secs(5));
+    world.run_for(secs(1));
+    assert_eq!(world.turn(relay).allocations().count(), 6);
+    for peer in [alice, bob] {
+        let path = world.selected(peer).unwrap();
+        assert_eq!(path.relay, Some(world.turn_address(relay)), "{}", world.timeline());
+        let overhead = path.overhead;
+        assert_eq!(overhead, 4, "a stream would pad");
+    }
+    exchange(&mut world, alice, bob);
+}
+
+#[test]
+fn a_broken_connection_to_the_relay_is_made_anew() {
+    let mut world = World::seeded(6);
+    let relay = world.turn_server();
+    let tcp = || {
+        let nomination = Nomination::Renominate;
+        let config = |role| AgentConfig { role, nomination, ..Default::default() };
+        [Role::Controlling, Role::Controlled]
+            .map(|role| open().with(config(role)).using_over(relay, TurnReach::Tcp).relay_only())
+    };
+    let [alice, bob] = tcp();
+    let [alice, bob] = world.pair(alice, bob);
+    world.run_until(both_selected).within(secs(5));
+    world.run_for(secs(1));
+    let before = world.selected(alice).unwrap();
+    world.restart_turn(relay);
+    world.run_for(secs(3));
+    let after = world.selected(alice).unwrap();
+    assert_ne!(before.local, after.local, "{}", world.timeline());
+    exchange(&mut world, alice, bob);
+}
+
+#[test]
+fn two_families_in_one_allocation_and_in_two() {
+    for families in [RelayFamilies::Both, RelayFamilies::Apart, RelayFamilies::Ipv4, RelayFamilies::Ipv6] {
+        let mut world = World::seeded(8);
+        let relay = world.turn_server();
+        let [alice, _] = world.pair(open().relay_only(), open());
+        let (name, password) = TURN_USER;
+        let server = TurnServer::udp(world.turn_address(relay), name, password).with_families(families);
+        let now = world.now();
+        world.agent(alice).add_turn_server(now, server).unwrap();
+        world.run_for(secs(2));
+        let told = |e: &Event| match e {
+            Event::LocalCandidate { candidate, .. } => candidate.address.socket_addr().map(|a| a.is_ipv6()),
+            _ => None,
+        };
+        let mut told: Vec<bool> = world.events(alice).iter().filter_map(|(_, e)| told(e)).collect();
+        told.sort_unstable();
+        let (expected, allocations): (&[bool], usize) = match families {
+            RelayFamilies::Both => (&[false, true], 1),
+            RelayFamilies::Apart => (&[false, true], 2),
+            RelayFamilies::Ipv4 => (&[false], 1),
+            _ => (&[true], 1),
+        };
+        assert_eq!(told, expected, "{families:?}\n{}", world.timeline());
+        assert_eq!(world.turn(relay).allocations().count(), allocations);
+    }
 }

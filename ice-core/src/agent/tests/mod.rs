@@ -19,6 +19,7 @@ mod puppet;
 mod restart;
 mod restart_candidates;
 mod roaming;
+mod server_names;
 mod servers;
 mod stats;
 mod streams;

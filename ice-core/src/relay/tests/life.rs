@@ -103,7 +103,8 @@ fn a_short_lifetime_is_refreshed_at_its_half_and_a_long_one_two_minutes_before_t
         server.lifetime = lifetime;
         let mut stage = Stage::new(config(), server);
         stage.run(secs(3000));
-        let times: Vec<u64> = stage.sent.iter().map(|(at, ..)| at.as_millis() / 1000).take(3).collect();
+        let times: Vec<u64> =
+            stage.server.asked.iter().map(|(at, ..)| at.as_millis() / 1000).take(3).collect();
         assert_eq!(times, [0, expected, 2 * expected]);
         assert!(stage.allocation.is_alive());
     }
@@ -115,7 +116,7 @@ fn it_is_deleted_at_the_end() {
     stage.allocation.permit(stage.now, peer(1).ip()).unwrap();
     stage.run(secs(1));
     stage.allocation.release(stage.now);
-    assert_eq!(stage.allocation.permit(stage.now, peer(2).ip()), Err(crate::relay::Wanting::Over));
+    assert_eq!(stage.allocation.permit(stage.now, peer(2).ip()), Err(crate::relay::event::Wanting::Over));
     stage.run(secs(60));
     assert_eq!(stage.said().last(), Some(&RelayEvent::Released));
     assert_eq!((stage.server.expires, stage.server.count(Ask::Delete)), (None, 1));
@@ -162,5 +163,22 @@ fn a_server_that_never_answers_is_given_up_with_the_transaction() {
         let failure = crate::relay::AllocationFailure::NoAnswer;
         assert_eq!(stage.events, [(Instant::from_millis(39_500), RelayEvent::Failed(failure))]);
         assert_eq!(stage.sent.len(), transmissions);
+    }
+}
+
+#[test]
+fn a_nat_in_front_of_an_idle_client_is_reminded_every_quarter_of_a_minute() {
+    for (carrier, expected) in [(Carrier::Datagrams, 8), (Carrier::Stream, 0)] {
+        let mut stage = Stage::allocated(AllocationConfig { carrier, ..config() }, Manner::Open);
+        stage.run(secs(121));
+        let reminders = |stage: &Stage| stage.sent.iter().filter(|(_, m, _)| *m == Method::BINDING).count();
+        assert_eq!(reminders(&stage), expected, "{carrier:?}");
+        // Data does as well.
+        stage.allocation.permit(stage.now, peer(1).ip()).unwrap();
+        for _ in 0..30 {
+            stage.run(secs(5));
+            stage.send(peer(1), b"x").unwrap();
+        }
+        assert_eq!(reminders(&stage), expected, "{carrier:?}");
     }
 }

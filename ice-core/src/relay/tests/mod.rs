@@ -1,7 +1,11 @@
-//! The client against a scripted server, over a link with a delay of 20 ms each way that may lose, in simulated time.
+//! The client against a scripted server, over a link with a delay, of 20 ms each way unless told, that may lose, in simulated time.
 
 mod life;
+mod limits;
+mod loss;
+mod refusals;
 mod server;
+mod trust;
 
 use alloc::vec::Vec;
 use core::net::SocketAddr;
@@ -13,7 +17,6 @@ use crate::base::{Instant, Random};
 use crate::wire::{Method, TransactionId};
 use server::{Manner, PASSWORD, Server, USER};
 
-const DELAY: Duration = Duration::from_millis(20);
 const TA: Duration = Duration::from_millis(50);
 
 struct Stage {
@@ -24,6 +27,7 @@ struct Stage {
     slot: Instant,
     /// Of 100 messages so many are lost, in each direction.
     loss: u64,
+    delay: Duration,
     luck: Random,
     /// When it arrives, whether at the server, and what.
     link: Vec<(Instant, bool, Vec<u8>)>,
@@ -62,6 +66,7 @@ impl Stage {
             random: Random::new([1; 32]),
             slot: Instant::ZERO,
             loss: 0,
+            delay: Duration::from_millis(20),
             luck: Random::new([2; 32]),
             link: Vec::new(),
             events: Vec::new(),
@@ -82,6 +87,7 @@ impl Stage {
     fn run(&mut self, time: Duration) {
         let end = self.now + time;
         while self.step(end) {}
+        self.listen();
     }
 
     /// To the next thing that happens; whether it is before the end.
@@ -118,15 +124,19 @@ impl Stage {
             self.sent.push((self.now, written.method, written.transmission));
             self.carry(true, buffer[..written.length].to_vec());
         }
+        self.listen();
+        true
+    }
+
+    fn listen(&mut self) {
         while let Some(event) = self.allocation.next_event() {
             self.events.push((self.now, event));
         }
-        true
     }
 
     fn carry(&mut self, to_server: bool, bytes: Vec<u8>) {
         if self.luck.within(0..100) >= self.loss {
-            self.link.push((self.now + DELAY, to_server, bytes));
+            self.link.push((self.now + self.delay, to_server, bytes));
         }
     }
 

@@ -16,8 +16,8 @@ pub(super) const USER: &str = "ann";
 pub(super) const PASSWORD: &str = "secret";
 pub(super) const V4: &str = "198.51.100.9:50000";
 pub(super) const V6: &str = "[2001:db8::9]:50000";
-/// SHA-256 and MD5, in that order.
-pub(super) const ALGORITHMS: &[u8] = &[0, 2, 0, 0, 0, 1, 0, 0];
+/// MD5 and SHA-256, in that order: of both the stronger is to be taken (RFC 8656 §6).
+pub(super) const ALGORITHMS: &[u8] = &[0, 1, 0, 0, 0, 2, 0, 0];
 
 /// How a server speaks to its clients.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -41,6 +41,8 @@ pub(super) struct Server {
     pub(super) nonce_life: Duration,
     nonce_born: Instant,
     pub(super) lifetime: u64,
+    /// The relayed address, whatever was asked for.
+    pub(super) gives: Option<SocketAddr>,
     pub(super) has_v4: bool,
     pub(super) has_v6: bool,
     pub(super) expires: Option<Instant>,
@@ -48,6 +50,8 @@ pub(super) struct Server {
     pub(super) channels: BTreeMap<u16, (SocketAddr, Instant)>,
     /// Permission is never given to them, nor a channel.
     pub(super) forbidden: Vec<IpAddr>,
+    /// With this code.
+    pub(super) forbidding: u16,
     /// Answers with this code to the next so many authenticated requests of this kind.
     pub(super) refusals: Vec<(Ask, u16, u32)>,
     /// What ALTERNATE-SERVER says.
@@ -80,12 +84,14 @@ impl Server {
             nonce_life: Duration::from_secs(3600),
             nonce_born: Instant::ZERO,
             lifetime: 600,
+            gives: None,
             has_v4: true,
             has_v6: true,
             expires: None,
             permissions: BTreeMap::new(),
             channels: BTreeMap::new(),
             forbidden: Vec::new(),
+            forbidding: 403,
             refusals: Vec::new(),
             alternates: Vec::new(),
             asked: Vec::new(),
@@ -127,6 +133,10 @@ impl Server {
         let message = Message::parse(bytes).unwrap();
         let attributes = ServerAttributes::read(&message).unwrap();
         assert!(attributes.unknown_required().is_empty());
+        if message.method() == Method::BINDING {
+            assert_eq!(message.class(), Class::Indication);
+            return None;
+        }
         if message.method() == Method::SEND {
             let peer = attributes.xor_peer_addresses().next().unwrap();
             if self.permissions.contains_key(&peer.ip()) {
@@ -199,7 +209,7 @@ impl Server {
                     let wants_v6 = attributes.requested_address_family() == Some(AddressFamily::V6);
                     let wants_both = attributes.additional_address_family().is_some();
                     if self.has_v4 && !wants_v6 {
-                        writer = writer.xor_relayed_address(V4.parse().unwrap());
+                        writer = writer.xor_relayed_address(self.gives.unwrap_or(V4.parse().unwrap()));
                     }
                     if self.has_v6 && (wants_v6 || wants_both) {
                         writer = writer.xor_relayed_address(V6.parse().unwrap());
@@ -286,7 +296,7 @@ impl Server {
         let peers: Vec<SocketAddr> = attributes.xor_peer_addresses().collect();
         assert!(!peers.is_empty());
         if peers.iter().any(|peer| self.forbidden.contains(&peer.ip())) {
-            return Err(403);
+            return Err(self.forbidding);
         }
         if ask == Ask::Bind {
             let number = attributes.channel_number().unwrap().get();
