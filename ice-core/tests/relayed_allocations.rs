@@ -111,7 +111,7 @@ impl Trio {
         match self.peer.poll(self.now, &mut scratch) {
             Output::Transmit(t) if t.remote == at(RELAYED) => {
                 let mut parcel = Parcel::of(t.contents);
-                self.from_peer(parcel.get());
+                self.relay_back(parcel.get());
             }
             Output::Event(Event::LocalCandidate { candidate, .. }) => {
                 self.client.add_remote_candidate(self.now, &candidate).unwrap();
@@ -126,13 +126,13 @@ impl Trio {
     fn at_server(&mut self, bytes: &mut [u8]) -> usize {
         if !is_stun(bytes) {
             let mut parcel = Parcel::of(ChannelData::parse(bytes).unwrap().data);
-            return self.to_peer(parcel.get());
+            return self.deliver_to_peer(parcel.get());
         }
         let message = Message::parse(bytes).unwrap();
         let attributes = ServerAttributes::read(&message).unwrap();
         if message.method() == Method::SEND {
             let mut parcel = Parcel::of(attributes.data().unwrap());
-            return self.to_peer(parcel.get());
+            return self.deliver_to_peer(parcel.get());
         }
         if message.method() == Method::CHANNEL_BIND && !self.binds {
             return 0;
@@ -153,11 +153,11 @@ impl Trio {
             }
         };
         let mut parcel = Parcel::of(&answer[..length.unwrap()]);
-        self.to_client(parcel.get());
+        self.deliver_to_client(parcel.get());
         0
     }
 
-    fn to_peer(&mut self, bytes: &mut [u8]) -> usize {
+    fn deliver_to_peer(&mut self, bytes: &mut [u8]) -> usize {
         match self.peer.receive(self.now, Datagram::new(SocketId(0), at(RELAYED), bytes)) {
             Received::Data { payload, .. } => payload.len(),
             _ => 0,
@@ -165,7 +165,7 @@ impl Trio {
     }
 
     /// The peer's datagram is at the relayed address. What was received by the client, if it was data.
-    fn from_peer(&mut self, bytes: &mut [u8]) -> usize {
+    fn relay_back(&mut self, bytes: &mut [u8]) -> usize {
         let mut frame = [0; ROOM];
         let length = match self.channel {
             Some(channel) if self.stream.is_some() => {
@@ -181,10 +181,10 @@ impl Trio {
                     .unwrap()
             }
         };
-        self.to_client(&mut frame[..length])
+        self.deliver_to_client(&mut frame[..length])
     }
 
-    fn to_client(&mut self, bytes: &mut [u8]) -> usize {
+    fn deliver_to_client(&mut self, bytes: &mut [u8]) -> usize {
         let received = match self.stream {
             None => self.client.receive(self.now, Datagram::new(SocketId(0), at(SERVER), bytes)),
             Some(stream) => {
@@ -220,7 +220,7 @@ impl Trio {
             received += self.at_server(parcel.get());
             let back = self.peer.send(self.now, ComponentId::FIRST, &payload, &mut scratch).unwrap();
             let mut parcel = Parcel::of(back.contents);
-            received += self.from_peer(parcel.get());
+            received += self.relay_back(parcel.get());
         }
         received
     }

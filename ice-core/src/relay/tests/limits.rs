@@ -140,8 +140,18 @@ fn what_has_nothing_to_do_with_turn_is_left_to_others() {
 #[test]
 fn data_may_come_before_the_answer_to_the_request_that_lets_it() {
     let mut stage = Stage::allocated(config(), Manner::Modern);
+    stage.allocation.permit(stage.now, ip(2)).unwrap();
+    // The request arrives; the answer is on its way.
+    stage.run(Duration::from_millis(25));
+    assert_eq!(stage.said(), []);
+    assert!(
+        matches!(stage.peer_sends(peer(2), b"x"), Some(FromServer::Data { payload, .. }) if payload == (36..37))
+    );
+    stage.run(secs(1));
+    stage.events.clear();
+
+    // The same with a channel, whose permission comes first.
     stage.allocation.bind_channel(stage.now, peer(1)).unwrap();
-    // The requests arrive; the answers are on their way.
     stage.run(Duration::from_millis(75));
     assert_eq!(stage.said(), [RelayEvent::PermissionGranted(ip(1))]);
     assert!(
