@@ -181,7 +181,7 @@ impl fmt::Display for Cause {
                 f.write_str("the peer says that it has no candidates")
             }
             Self::NothingToPair => f.write_str(
-                "no candidate of ours can talk to any of the peer's: they are of another address family",
+                "no candidate of ours can talk to any of the peer's: they are of another address family or transport",
             ),
             Self::Authentication { rejected, refused, misaddressed } => {
                 f.write_str("authentication failed: ")?;

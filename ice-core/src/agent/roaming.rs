@@ -78,7 +78,12 @@ impl Agent {
             .is_some_and(|u| self.remote_credentials().is_none_or(|r| r.ufrag() != u))
         {
             let place = |c: &Candidate| {
-                (c.component, c.address.clone(), c.extensions.ufrag().map(alloc::string::String::from))
+                (
+                    c.component,
+                    c.transport,
+                    c.address.clone(),
+                    c.extensions.ufrag().map(alloc::string::String::from),
+                )
             };
             self.early.retain(|(of, known)| *of != stream || place(known) != place(candidate));
             return Ok(());

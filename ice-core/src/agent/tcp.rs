@@ -128,6 +128,7 @@ impl Agent {
 
     fn end_flow(&mut self, tuple: Tuple, end: StreamEnd) {
         self.answers.forget_flow(tuple);
+        // What ends on the paths is told first, with its reason.
         self.paths.on_disconnected(self.now, tuple, end);
         self.absorb();
         self.fail_connection(tuple, CheckFailure::Disconnected(end));
@@ -186,6 +187,8 @@ impl Agent {
         let is_over = |s: &&Stream| s.standing.doomed.is_some_and(|at| at <= now);
         let over = |carriers: &Carriers| carriers.streams.iter().find(is_over).map(|s| s.purpose);
         while let Some(Purpose::Peer(tuple)) = over(&self.carriers) {
+            self.fail_connection(tuple, CheckFailure::Concluded);
+            self.absorb();
             self.drop_connection(tuple, StreamEnd::Ended);
         }
     }

@@ -107,7 +107,7 @@ impl LocalCandidate {
     }
 }
 
-/// What [`Candidates::add_local`] is told; the table adds key and priority.
+/// What [`Candidates::add_local`](super::Candidates::add_local) is told; the table adds key and priority.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[expect(missing_docs, reason = "the fields of LocalCandidate")]
 pub struct NewLocal {

@@ -331,3 +331,59 @@ fn connections_go_with_their_socket_and_with_the_agent() {
     stage.poll();
     assert_eq!(stage.requests, [SocketRequest::CloseStream(stream)]);
 }
+
+#[test]
+fn a_component_that_is_removed_closes_its_connections() {
+    let streams = vec![2];
+    let mut agent = Agent::new(AgentConfig { streams, ..Default::default() }, [3; 32]).unwrap();
+    let second = ComponentId { stream: 0, component: 2 };
+    // Those that take no connections may share their address.
+    for (id, component) in [(1, ComponentId::FIRST), (2, second)] {
+        let active = Socket::tcp_active(SocketId(id), at().ip()).component(component);
+        agent.socket_up(Instant::ZERO, active).unwrap();
+    }
+    let listener = Socket::tcp(LISTENER, at()).component(second);
+    agent.socket_up(Instant::ZERO, listener).unwrap();
+    // A socket for datagrams may have the same port, and another listener may not.
+    agent.socket_up(Instant::ZERO, Socket::udp(SocketId(3), at())).unwrap();
+    let again = agent.socket_up(Instant::ZERO, Socket::tcp(SocketId(4), at()));
+    assert_eq!(again, Err(SocketError::DuplicateAddress(at())));
+    let stream = agent.stream_accepted(Instant::ZERO, LISTENER, guest(1)).unwrap();
+    agent.remove_component(Instant::ZERO, second).unwrap();
+    let mut scratch = [0; MAX_TRANSMIT];
+    let mut requests = Vec::new();
+    loop {
+        match agent.poll(Instant::ZERO, &mut scratch) {
+            Output::Socket(request) => requests.push(request),
+            Output::Wait(_) => break,
+            _ => {}
+        }
+    }
+    assert_eq!(requests, [SocketRequest::CloseStream(stream)]);
+}
+
+/// RFC 6544 §8: what was tried and is not used is closed, and the report says why.
+#[test]
+fn a_connection_that_is_not_selected_is_closed_after_a_while() {
+    let mut stage = stage();
+    stage.add_candidate(PEER, 2_130_706_431);
+    let stream = stage.agent.stream_accepted(stage.now, LISTENER, guest(40_001)).unwrap();
+    let request = framed(&stage.request(CONTROLLED, false));
+    input(&mut stage, stream, &request);
+    stage.poll();
+    let ours = written(&mut stage, stream, Class::Request);
+    let response = framed(&stage.response(&ours[0], at()));
+    input(&mut stage, stream, &response);
+    for _ in 0..3 {
+        stage.wait(Duration::from_millis(60));
+        stage.answer_all(PEER);
+    }
+    assert_eq!(stage.selected(), Some(PEER));
+    assert_eq!(stage.requests, []);
+    stage.wait(Duration::from_millis(4_700));
+    assert_eq!(stage.requests, []);
+    stage.wait(Duration::from_millis(400));
+    assert_eq!(stage.requests, [SocketRequest::CloseStream(stream)]);
+    assert!(phases(&stage).contains(&PairPhase::Failed(CheckFailure::Concluded)));
+    assert!(!stage.events.iter().any(|e| matches!(e, Event::PathLost { .. })));
+}
