@@ -203,7 +203,7 @@ fn with_a_peer_that_does_not_answer_the_failure_names_the_pairs() {
 async fn a_peer_with_a_fingerprint_need_not_send_text() {
     let agent = AgentConfig { role: Role::Controlling, ..Default::default() };
     let interfaces = InterfacePolicy::loopback_only();
-    let silent = floe_tokio::bind(Config { agent, interfaces, observer: None }).await.expect("bound");
+    let silent = floe_tokio::bind(Config { agent, interfaces, ..Default::default() }).await.expect("bound");
     let description = silent.local_description();
     let candidates: Vec<String> = description.candidates.iter().map(ToString::to_string).collect();
     let described = serde_json::json!({

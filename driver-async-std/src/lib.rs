@@ -68,7 +68,7 @@ compile_error!("a session needs an executor: enable the feature `async-std` or `
 mod reactor;
 mod runtime;
 
-pub use reactor::{Timer, UdpSocket};
+pub use reactor::{TcpListener, TcpStream, Timer, UdpSocket};
 #[cfg(feature = "async-std")]
 pub use runtime::AsyncStd;
 #[cfg(feature = "smol")]
@@ -80,7 +80,7 @@ floe_driver::face!(AsyncStd, std::io::Result::Ok(AsyncStd));
 /// The same on smol's global executor: `bind`, `Session`, and all other names that the root has for async-std.
 #[cfg(feature = "smol")]
 pub mod smol {
-    pub use crate::{Smol, Timer, UdpSocket};
+    pub use crate::{Smol, TcpListener, TcpStream, Timer, UdpSocket};
 
     floe_driver::face!(Smol, std::io::Result::Ok(Smol));
 }

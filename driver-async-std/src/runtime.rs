@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 
 use floe_driver::{Resolver, Runtime};
 
-use crate::{Timer, UdpSocket};
+use crate::{TcpListener, TcpStream, Timer, UdpSocket};
 
 macro_rules! runtime {
     ($(#[$attribute:meta])* $Name:ident, $spawn:expr, $lookup:expr) => {
@@ -17,10 +17,20 @@ macro_rules! runtime {
         $(#[$attribute])*
         impl Runtime for $Name {
             type Socket = UdpSocket;
+            type Stream = TcpStream;
+            type Listener = TcpListener;
             type Timer = Timer;
 
             fn register(&self, socket: std::net::UdpSocket) -> io::Result<UdpSocket> {
                 UdpSocket::register(socket)
+            }
+
+            fn register_stream(&self, stream: std::net::TcpStream) -> io::Result<TcpStream> {
+                TcpStream::register(stream)
+            }
+
+            fn register_listener(&self, listener: std::net::TcpListener) -> io::Result<TcpListener> {
+                TcpListener::register(listener)
             }
 
             fn timer(&self) -> Timer {

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use floe_core::server::IceServer;
 use floe_core::trace::Observer;
 use floe_core::{AgentConfig, Candidate, Credentials, RemoteError};
 
@@ -14,9 +15,33 @@ pub struct Config {
     pub agent: AgentConfig,
     /// Which addresses are bound.
     pub interfaces: InterfacePolicy,
+    /// STUN and TURN servers that are asked for candidates, as browsers' `iceServers` has them.
+    pub servers: Vec<IceServer>,
+    /// Whose certificates are trusted where a server is spoken to over TLS. Without the feature `tls`, there is no TLS.
+    pub tls: TlsRoots,
     /// Sees every decision of the engine, in order, while the session is locked: it must be quick and must not use the
     /// session. What it sees also goes to `tracing` (target `floe`, levels debug and trace).
     pub observer: Option<Box<dyn Observer + Send>>,
+}
+
+/// Whose certificates are trusted.
+#[derive(Clone, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum TlsRoots {
+    /// Those of the authorities that the system trusts.
+    #[default]
+    System,
+    /// Those of the authorities whose certificates are in this PEM text, and no others.
+    Pem(Vec<u8>),
+}
+
+impl fmt::Debug for TlsRoots {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::System => f.write_str("System"),
+            Self::Pem(pem) => write!(f, "Pem({} bytes)", pem.len()),
+        }
+    }
 }
 
 impl fmt::Debug for Config {
@@ -24,6 +49,8 @@ impl fmt::Debug for Config {
         f.debug_struct("Config")
             .field("agent", &self.agent)
             .field("interfaces", &self.interfaces)
+            .field("servers", &self.servers)
+            .field("tls", &self.tls)
             .field("observer", &self.observer.is_some())
             .finish()
     }

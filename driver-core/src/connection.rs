@@ -140,8 +140,20 @@ impl<R: Runtime> State<R> {
         }
         let now = self.now();
         let mut scratch = [0; MAX_TRANSMIT];
-        let transmit = self.agent.send(now, ComponentId::FIRST, payload, &mut scratch)?;
+        let transmit = match self.agent.send(now, ComponentId::FIRST, payload, &mut scratch) {
+            Err(floe_core::SendError::TooLong { .. }) => return Err(SendError::TooLong(payload.len())),
+            other => other?,
+        };
         let (socket, remote) = (transmit.socket, transmit.remote);
+        if let Some(stream) = transmit.stream {
+            if !self.streams.write(stream, transmit.contents) {
+                self.agent.not_sent(now, ComponentId::FIRST, payload.len(), NotSent::Discarded);
+                return Err(SendError::NoPath);
+            }
+            bump(&mut self.stats.sent);
+            self.wake_task();
+            return Ok(());
+        }
         let Some(port) = self.port(socket) else {
             self.agent.not_sent(now, ComponentId::FIRST, payload.len(), NotSent::Discarded);
             return Err(SendError::NoPath);

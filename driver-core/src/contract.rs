@@ -12,6 +12,7 @@
 )]
 
 mod changes;
+mod streams;
 mod tools;
 
 use std::future::poll_fn;
@@ -26,6 +27,7 @@ use crate::{AsyncDatagram, AsyncTimer, ConnectError, RecvError, Runtime, SendErr
 pub use changes::{
     notes_profiles_and_statistics, restarts_break_nothing, restarts_need_no_offers, sockets_may_come_and_go,
 };
+pub use streams::{streams_carry_bytes, streams_say_why_they_do_not_open};
 use tools::{
     NEVER, Witness, Woken, addresses, bind, both, can_be_bound, closed_ports, connected, exchange, introduce,
     is_pending, session, within, yielding_until,
@@ -55,6 +57,8 @@ macro_rules! contract_tests {
             notes_profiles_and_statistics
             timers_can_be_set_again
             sockets_wake_who_waits
+            streams_carry_bytes
+            streams_say_why_they_do_not_open
         }
     };
     ($block_on:expr, $runtime:expr; $($name:ident)*) => {$(

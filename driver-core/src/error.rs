@@ -4,7 +4,7 @@ use std::fmt;
 use std::io;
 use std::net::IpAddr;
 
-use floe_core::{Cause, ConfigError, Report};
+use floe_core::{Cause, ConfigError, Report, ServerError};
 
 use crate::interfaces::Skip;
 
@@ -18,6 +18,12 @@ pub enum BindError {
     /// A value of the agent's configuration is out of its range.
     #[error(transparent)]
     Config(#[from] ConfigError),
+    /// One of the servers cannot be asked.
+    #[error("a server cannot be used: {0}")]
+    Server(#[from] ServerError),
+    /// The certificates that were to be trusted cannot be.
+    #[error("the certificates to trust cannot be used: {0}")]
+    TlsRoots(String),
     /// The system's random generator does not work.
     #[error("no randomness from the system")]
     Random(#[source] io::Error),
@@ -91,10 +97,11 @@ pub enum SendError {
     /// The peer has not consented for 30 s (RFC 7675 §5.1).
     #[error("the peer's consent has expired")]
     NoConsent,
-    /// The socket has no room now. Only from [`try_send`](crate::Connection::try_send).
+    /// The socket, or the stream to the relay, has no room now. Only from [`try_send`](crate::Connection::try_send).
     #[error("the socket has no room")]
     WouldBlock,
-    /// The payload is longer than a UDP datagram can be (65,507 bytes).
+    /// The payload is longer than a UDP datagram can be (65,507 bytes), or than what fits into a relay's frame
+    /// ([`Path::largest_payload`](floe_core::Path::largest_payload)).
     #[error("{0} bytes do not fit into a datagram")]
     TooLong(usize),
     /// The peer would take the payload for STUN (RFC 7983 §7) and drop it: see
@@ -114,6 +121,8 @@ impl From<floe_core::SendError> for SendError {
         match error {
             floe_core::SendError::NoConsent => Self::NoConsent,
             floe_core::SendError::Ended => Self::Closed,
+            floe_core::SendError::LooksLikeStun => Self::LooksLikeStun,
+            floe_core::SendError::Backlog => Self::WouldBlock,
             // A session has the one component that its agent has, so that an unknown one is none.
             _ => Self::NoPath,
         }

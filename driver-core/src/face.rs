@@ -8,13 +8,15 @@
 #[macro_export]
 macro_rules! face {
     ($Runtime:ty, $current:expr) => {
+        pub use $crate::floe_core::server::{IceServer, ServerUri};
         pub use $crate::floe_core::{
             AgentConfig, Candidate, CandidateType, Cause, Credentials, Event, Nomination, Path, PathMeasure,
-            Preference, Profile, Reach, RemoteError, Report, RestartError, Role, SocketError, SocketId,
+            Preference, Profile, Reach, RemoteError, Report, RestartError, Role, ServerError, SocketError,
+            SocketId, TurnServer,
         };
         pub use $crate::{
             BindError, Config, ConnectError, Description, Followed, InterfacePolicy, MAX_EVENTS,
-            MAX_RECEIVED, RecvError, SendError, Stats, UnusableCandidate, Unused, UnusedReason,
+            MAX_RECEIVED, RecvError, SendError, Stats, TlsRoots, UnusableCandidate, Unused, UnusedReason,
         };
 
         /// The engine itself, for what is not re-exported here: traces, grammar, errors.

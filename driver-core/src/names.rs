@@ -18,7 +18,7 @@ pub type Resolver = Box<dyn Fn(String) -> Lookup + Send>;
 pub(crate) struct Lookups {
     resolver: Resolver,
     wanted: Vec<Query>,
-    /// At most `floe_core::MAX_QUERIES`, which is what an engine asks.
+    /// An engine asks for `floe_core::MAX_QUERIES` at the most for candidates, and once for each server.
     under_way: Vec<(Query, Lookup)>,
 }
 
@@ -43,7 +43,7 @@ impl Lookups {
             Poll::Pending => true,
             Poll::Ready(result) => {
                 if let Err(error) = &result {
-                    tracing::debug!(target: "floe", name = ?query.name, %error, "a candidate's name is not resolved");
+                    tracing::debug!(target: "floe", name = ?query.name, %error, "a name is not resolved");
                 }
                 ended.push((query.id, result.unwrap_or_default()));
                 false

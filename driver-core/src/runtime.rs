@@ -1,17 +1,21 @@
-//! What a runtime has to give: sockets, timers and a spawner. A driver implements these three traits and has the rest.
+//! What a runtime has to give: sockets, streams, timers and a spawner. A driver implements these traits and has the rest.
 
 use std::future::Future;
 use std::io;
-use std::net::{SocketAddr, UdpSocket};
+use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::task::{Context, Poll};
 use std::time::Instant;
 
 use crate::Resolver;
 
 /// A handle to an async runtime. A session keeps one, to register the sockets that come later.
-pub trait Runtime: Clone + Send + Sync + 'static {
+pub trait Runtime: Clone + Send + Sync + Unpin + 'static {
     /// A UDP socket that is registered with the runtime's reactor.
     type Socket: AsyncDatagram;
+    /// A TCP connection that is registered with it.
+    type Stream: AsyncStream;
+    /// A TCP socket that listens, and is registered with it.
+    type Listener: AsyncListener<Stream = Self::Stream>;
     /// A timer of the runtime.
     type Timer: AsyncTimer;
 
@@ -20,6 +24,19 @@ pub trait Runtime: Clone + Send + Sync + 'static {
     /// # Errors
     /// If the reactor does not take it.
     fn register(&self, socket: UdpSocket) -> io::Result<Self::Socket>;
+
+    /// Registers `stream`, which is non-blocking. Its connection may be under way:
+    /// [`poll_connected`](AsyncStream::poll_connected) tells.
+    ///
+    /// # Errors
+    /// If the reactor does not take it.
+    fn register_stream(&self, stream: TcpStream) -> io::Result<Self::Stream>;
+
+    /// Registers `listener`, which listens and is non-blocking.
+    ///
+    /// # Errors
+    /// If the reactor does not take it.
+    fn register_listener(&self, listener: TcpListener) -> io::Result<Self::Listener>;
 
     /// A timer that is not set.
     fn timer(&self) -> Self::Timer;
@@ -58,6 +75,71 @@ pub trait AsyncDatagram: Send + Sync + 'static {
     fn poll_send_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>>;
 
     /// The address that it is bound to.
+    ///
+    /// # Errors
+    /// What the system says.
+    fn local_addr(&self) -> io::Result<SocketAddr>;
+}
+
+/// A TCP connection. Only the session's task polls it.
+pub trait AsyncStream: Send + 'static {
+    /// Ready when the connection is made, or cannot be; else has the task woken then. [`is_connected`] tells the one from the other.
+    ///
+    /// # Errors
+    /// Why it cannot be made.
+    fn poll_connected(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>>;
+
+    /// Reads some bytes, none at the end, or has the task woken when there are some.
+    ///
+    /// # Errors
+    /// What the socket says; never `WouldBlock`.
+    fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>>;
+
+    /// Writes some bytes, or has the task woken when there is room.
+    ///
+    /// # Errors
+    /// What the socket says; never `WouldBlock`.
+    fn poll_write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>>;
+
+    /// Closes our direction, once what was written has gone.
+    ///
+    /// # Errors
+    /// What the socket says.
+    fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>>;
+
+    /// Our end of it.
+    ///
+    /// # Errors
+    /// What the system says.
+    fn local_addr(&self) -> io::Result<SocketAddr>;
+}
+
+/// What a TCP socket's pending error and its other end say of a connection that was under way when the socket became writable.
+///
+/// # Errors
+/// Why it cannot be made; `WouldBlock` if it still is under way.
+pub fn is_connected(error: io::Result<Option<io::Error>>, remote: io::Result<SocketAddr>) -> io::Result<()> {
+    if let Some(error) = error? {
+        return Err(error);
+    }
+    match remote {
+        Err(error) if error.kind() == io::ErrorKind::NotConnected => Err(io::ErrorKind::WouldBlock.into()),
+        other => other.map(|_| ()),
+    }
+}
+
+/// A TCP socket that listens. Only the session's task polls it.
+pub trait AsyncListener: Send + 'static {
+    /// What it accepts.
+    type Stream: AsyncStream;
+
+    /// The next connection and its other end, or has the task woken when there is one.
+    ///
+    /// # Errors
+    /// What the socket says; never `WouldBlock`.
+    fn poll_accept(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<(Self::Stream, SocketAddr)>>;
+
+    /// The address that it listens on.
     ///
     /// # Errors
     /// What the system says.

@@ -12,6 +12,7 @@ use floe_core::{Agent, Candidate, ComponentId, Credentials, Event, Path, RemoteE
 
 use crate::interfaces;
 use crate::shared::{Life, Shared, State, Topic};
+use crate::stream::Trust;
 use crate::task::Task;
 use crate::trace::Bridge;
 use crate::{
@@ -42,8 +43,8 @@ impl<R: Runtime> Drop for Handle<R> {
 }
 
 impl<R: Runtime> Session<R> {
-    /// Binds one UDP socket on every usable address, gathers the host candidates and starts the session's task on
-    /// `runtime`. It asks the system for its interfaces, which takes about a millisecond and does not yield.
+    /// Binds one UDP socket on every usable address, gathers the host candidates, begins to ask the servers and starts the session's task
+    /// on `runtime`. It asks the system for its interfaces, which takes about a millisecond and does not yield.
     ///
     /// # Errors
     /// If no address can be bound, or the configuration is out of range. An address that cannot be bound while others
@@ -54,8 +55,12 @@ impl<R: Runtime> Session<R> {
         let mut agent = Agent::new(config.agent, seed)?;
         let session = agent.local_credentials().ufrag().to_owned();
         agent.set_observer(Box::new(Bridge { session, then: config.observer }));
+        for server in &config.servers {
+            agent.add_ice_server(floe_core::Instant::ZERO, server)?;
+        }
 
-        let shared = Arc::new(Shared::new(agent, config.interfaces));
+        let trust = Trust::new(&config.tls)?;
+        let shared = Arc::new(Shared::new(agent, config.interfaces, trust));
         let session = Self { handle: Arc::new(Handle { shared, runtime: runtime.clone() }) };
         let interfaces = interfaces::of_this_host();
         let followed = session.shared().with(|state| {
@@ -65,7 +70,7 @@ impl<R: Runtime> Session<R> {
         if followed.up.is_empty() {
             return Err(BindError::NoUsableAddress(followed.unused));
         }
-        let mut task = Task::new(Arc::clone(&session.handle.shared), runtime.timer(), runtime.resolver());
+        let mut task = Task::new(Arc::clone(&session.handle.shared), runtime.clone());
         task.gather();
         runtime.spawn(task);
         Ok(session)

@@ -17,6 +17,7 @@ use floe_core::{Agent, Cause, ComponentId, Event, Instant, Report, SocketId};
 use crate::events::EventQueue;
 use crate::socket::Port;
 use crate::stats::{Stats, bump};
+use crate::stream::{Streams, Trust};
 use crate::waiters::{Key, Waiters};
 use crate::{InterfacePolicy, RecvError, Runtime};
 
@@ -32,6 +33,7 @@ pub(crate) struct State<R: Runtime> {
     pub(crate) agent: Agent,
     /// Empty when the session has ended.
     pub(crate) ports: Vec<Port<R::Socket>>,
+    pub(crate) streams: Streams<R::Stream>,
     /// Whether the task has not seen them as they are.
     ports_changed: bool,
     /// Names of sockets are not used twice.
@@ -71,11 +73,12 @@ pub(crate) enum Topic {
 }
 
 impl<R: Runtime> Shared<R> {
-    pub(crate) fn new(agent: Agent, policy: InterfacePolicy) -> Self {
+    pub(crate) fn new(agent: Agent, policy: InterfacePolicy, trust: Trust) -> Self {
         Self(Mutex::new(State {
             epoch: Clock::now(),
             agent,
             ports: Vec::new(),
+            streams: Streams::new(trust),
             ports_changed: false,
             next_socket: 0,
             policy,
@@ -251,6 +254,7 @@ impl<R: Runtime> State<R> {
     pub(crate) fn on_end(&mut self) {
         self.life = Life::Ended;
         self.ports.clear();
+        self.streams.clear();
         self.to_drop.extend(self.task.take());
         self.wake_all();
     }
@@ -270,7 +274,7 @@ impl<R: Runtime> State<R> {
         Some(Err(RecvError::Lost(cause)))
     }
 
-    fn take_event(&mut self) -> Option<Option<Event>> {
+    pub(crate) fn take_event(&mut self) -> Option<Option<Event>> {
         match self.events.pop() {
             Some(event) => Some(Some(event)),
             None => (self.life == Life::Ended).then_some(None),

@@ -59,6 +59,7 @@ pub(crate) struct Port<S> {
 pub(crate) enum Origin {
     Policy,
     Application,
+    Engine,
 }
 
 /// What became of a message of the engine.

@@ -5,22 +5,21 @@ mod tests;
 
 use std::future::Future;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant as Clock};
 
-use floe_core::{
-    Datagram, Instant, MAX_TRANSMIT, Output, Received, SocketId, SocketRequest, StreamEnd, Tuple,
-};
+use floe_core::{Datagram, Instant, MAX_TRANSMIT, Output, Received, SocketId, SocketRequest, Tuple};
 use tracing::{debug, warn};
 
 use crate::names::Lookups;
 use crate::shared::{Life, Shared, State, Topic};
-use crate::socket::{Port, Sent, without_zone};
+use crate::socket::{self, Origin, Port, Sent, without_zone};
 use crate::stats::bump;
-use crate::{AsyncDatagram, AsyncTimer, Resolver, Runtime};
+use crate::stream::Wanted;
+use crate::{AsyncDatagram, AsyncTimer, Runtime};
 
 /// How many datagrams of one socket are read before the next socket has its turn, and then the other tasks.
 const READS: usize = 32;
@@ -35,6 +34,7 @@ const LEAST_WAIT: Duration = Duration::from_millis(1);
 
 pub(crate) struct Task<R: Runtime> {
     shared: Arc<Shared<R>>,
+    runtime: R,
     readers: Vec<Reader<R::Socket>>,
     timer: R::Timer,
     lookups: Lookups,
@@ -60,12 +60,13 @@ enum Turn {
 }
 
 impl<R: Runtime> Task<R> {
-    pub(crate) fn new(shared: Arc<Shared<R>>, timer: R::Timer, resolver: Resolver) -> Self {
+    pub(crate) fn new(shared: Arc<Shared<R>>, runtime: R) -> Self {
         Self {
             shared,
             readers: Vec::new(),
-            timer,
-            lookups: Lookups::new(resolver),
+            timer: runtime.timer(),
+            lookups: Lookups::new(runtime.resolver()),
+            runtime,
             scratch: Box::new([0; MAX_TRANSMIT]),
             buffer: vec![0; usize::from(u16::MAX)].into(),
         }
@@ -105,6 +106,14 @@ impl<R: Runtime> Task<R> {
             }
             for _ in 0..OUTPUTS {
                 match state.agent.poll(now, &mut self.scratch) {
+                    Output::Transmit(t) if t.stream.is_some() => {
+                        let written = t.stream.map(|stream| state.streams.write(stream, t.contents));
+                        bump(if written == Some(true) {
+                            &mut state.stats.sent
+                        } else {
+                            &mut state.stats.send_failures
+                        });
+                    }
                     Output::Transmit(t) => {
                         let tuple = Tuple { socket: t.socket, remote: t.remote };
                         let sent = state.port(t.socket).map(|port| port.send_or_queue(t.remote, t.contents));
@@ -112,7 +121,7 @@ impl<R: Runtime> Task<R> {
                     }
                     Output::Event(event) => state.on_event(event),
                     Output::Resolve(query) => self.lookups.want(query),
-                    Output::Socket(request) => state.refuse(request),
+                    Output::Socket(request) => state.on_request(&self.runtime, request),
                     Output::Wait(until) => {
                         let until = until.map(|at| if at > now { at } else { now + LEAST_WAIT });
                         return Turn::Wait(until.and_then(|at| state.clock(at)));
@@ -149,7 +158,9 @@ impl<R: Runtime> Task<R> {
     }
 
     fn sleep_until(&mut self, engine: Option<Clock>) -> Option<Clock> {
-        engine.into_iter().chain(self.readers.iter().filter_map(|r| r.rests_until)).min()
+        let rests = self.readers.iter().filter_map(|r| r.rests_until);
+        let streams = self.shared.with(|state| state.streams.next_deadline());
+        engine.into_iter().chain(rests).chain(streams).min()
     }
 
     /// Closes the sockets, then tells those who wait for that.
@@ -174,6 +185,8 @@ impl<R: Runtime> Future for Task<R> {
         let mut more = this.read(cx);
         let until = match this.turn() {
             Turn::Ended => {
+                // What the engine has said last may still go.
+                this.shared.with(|state| state.poll_streams(cx, Clock::now()));
                 this.end();
                 return Poll::Ready(());
             }
@@ -184,6 +197,7 @@ impl<R: Runtime> Future for Task<R> {
             Turn::Wait(until) => until,
         };
         more |= this.answer(cx);
+        more |= this.shared.with(|state| state.poll_streams(cx, Clock::now()));
         more |= !this.flush(cx);
         if let Some(at) = this.sleep_until(until) {
             this.timer.reset(at);
@@ -259,17 +273,52 @@ impl<R: Runtime> State<R> {
         }
     }
 
-    /// There are no streams yet, and no sockets but those of the interfaces.
-    fn refuse(&mut self, request: SocketRequest) {
-        let now = self.now();
-        // What is not waited for any more needs no answer.
-        let _ = match request {
-            SocketRequest::Bind { socket, .. } => self.agent.socket_refused(now, socket),
-            SocketRequest::Connect { stream, .. } => {
-                self.agent.stream_closed(now, stream, StreamEnd::Refused)
+    /// Opens or closes what the engine wants.
+    fn on_request(&mut self, runtime: &R, request: SocketRequest) {
+        match request {
+            SocketRequest::Bind { socket, local } => self.bind_for_engine(runtime, socket, local),
+            SocketRequest::Connect { stream, local, port, remote, tls } => {
+                let mut local = self.with_zone(local);
+                local.set_port(port.unwrap_or(0));
+                self.open_stream(runtime, Wanted { stream, local, remote, tls });
             }
-            _ => Ok(()),
+            SocketRequest::CloseStream(stream) => self.streams.close(stream, Clock::now()),
+            SocketRequest::Close(socket) => {
+                self.ports.retain(|port| port.id() != socket);
+                self.on_ports_changed();
+            }
+            other => debug!(target: "floe", request = ?other, "not done: this driver does not know it"),
+        }
+    }
+
+    fn bind_for_engine(&mut self, runtime: &R, id: SocketId, local: IpAddr) {
+        let now = self.now();
+        let open = || {
+            let socket = runtime.register(socket::open(self.with_zone(local))?)?;
+            let bound = socket.local_addr()?;
+            Ok::<_, io::Error>((Arc::new(socket), bound))
         };
+        match open() {
+            Ok((socket, bound)) => {
+                if self.agent.socket_opened(now, id, without_zone(bound)).is_ok() {
+                    self.ports.push(Port::new(id, socket, bound, Origin::Engine));
+                    self.on_ports_changed();
+                }
+            }
+            Err(error) => {
+                debug!(target: "floe", %local, %error, "a further socket cannot be bound");
+                // An engine that does not want to know is fine.
+                let _ = self.agent.socket_refused(now, id);
+            }
+        }
+    }
+
+    /// An address of this host at any port, with the zone of our socket there: link-local ones cannot do without.
+    fn with_zone(&self, ip: IpAddr) -> SocketAddr {
+        let port = self.ports.iter().find(|port| port.local().ip() == ip);
+        let mut local = port.map_or(SocketAddr::new(ip, 0), Port::local);
+        local.set_port(0);
+        local
     }
 
     fn on_sent(&mut self, tuple: Tuple, sent: Option<Sent>) {

@@ -1,8 +1,8 @@
 //! A runtime for the tests of this crate: sockets that do as they are told, and a timer that the test moves.
 
 use std::future::Future;
-use std::io;
-use std::net::SocketAddr;
+use std::io::{self, Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
@@ -11,7 +11,11 @@ use std::time::Instant;
 use floe_core::{Agent, AgentConfig};
 
 use crate::shared::Shared;
-use crate::{AsyncDatagram, AsyncTimer, InterfacePolicy, Resolver, Runtime};
+use crate::stream::Trust;
+use crate::{
+    AsyncDatagram, AsyncListener, AsyncStream, AsyncTimer, InterfacePolicy, Resolver, Runtime, TlsRoots,
+    is_connected,
+};
 
 #[derive(Clone)]
 pub(crate) struct Puppet;
@@ -62,15 +66,29 @@ pub(crate) fn resolver() -> Resolver {
 }
 
 pub(crate) fn shared() -> Arc<Shared<Puppet>> {
-    Arc::new(Shared::new(Agent::new(AgentConfig::default(), [1; 32]).unwrap(), InterfacePolicy::default()))
+    Arc::new(Shared::new(
+        Agent::new(AgentConfig::default(), [1; 32]).unwrap(),
+        InterfacePolicy::default(),
+        Trust::new(&TlsRoots::System).unwrap(),
+    ))
 }
 
 impl Runtime for Puppet {
     type Socket = PuppetSocket;
+    type Stream = PuppetStream;
+    type Listener = PuppetListener;
     type Timer = PuppetTimer;
 
     fn register(&self, socket: std::net::UdpSocket) -> io::Result<PuppetSocket> {
         Ok(PuppetSocket { bound: Some(socket.local_addr()?), ..PuppetSocket::default() })
+    }
+
+    fn register_stream(&self, stream: TcpStream) -> io::Result<PuppetStream> {
+        Ok(PuppetStream(stream))
+    }
+
+    fn register_listener(&self, listener: TcpListener) -> io::Result<PuppetListener> {
+        Ok(PuppetListener(listener))
     }
 
     fn timer(&self) -> PuppetTimer {
@@ -118,6 +136,52 @@ impl AsyncDatagram for PuppetSocket {
 
     fn local_addr(&self) -> io::Result<SocketAddr> {
         Ok(self.bound.unwrap_or_else(|| "192.0.2.1:1".parse().unwrap()))
+    }
+}
+
+/// A real connection that wakes nobody: the test polls again.
+pub(crate) struct PuppetStream(TcpStream);
+
+impl AsyncStream for PuppetStream {
+    fn poll_connected(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        or_pending(is_connected(self.0.take_error(), self.0.peer_addr()))
+    }
+
+    fn poll_read(&mut self, _: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
+        or_pending(self.0.read(buffer))
+    }
+
+    fn poll_write(&mut self, _: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        or_pending(self.0.write(bytes))
+    }
+
+    fn poll_shutdown(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(self.0.shutdown(Shutdown::Write))
+    }
+
+    fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.0.local_addr()
+    }
+}
+
+pub(crate) struct PuppetListener(TcpListener);
+
+impl AsyncListener for PuppetListener {
+    type Stream = PuppetStream;
+
+    fn poll_accept(&mut self, _: &mut Context<'_>) -> Poll<io::Result<(PuppetStream, SocketAddr)>> {
+        or_pending(self.0.accept().map(|(stream, remote)| (PuppetStream(stream), remote)))
+    }
+
+    fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.0.local_addr()
+    }
+}
+
+fn or_pending<T>(result: io::Result<T>) -> Poll<io::Result<T>> {
+    match result {
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Poll::Pending,
+        result => Poll::Ready(result),
     }
 }
 

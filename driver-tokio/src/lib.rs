@@ -42,6 +42,6 @@
 
 mod runtime;
 
-pub use runtime::{Timer, Tokio, UdpSocket};
+pub use runtime::{TcpListener, TcpStream, Timer, Tokio, UdpSocket};
 
 floe_driver::face!(Tokio, Tokio::current());

@@ -1,4 +1,4 @@
-//! The three things that tokio gives: sockets, timers, tasks.
+//! What tokio gives: sockets, streams, timers, tasks.
 
 use std::future::Future;
 use std::io;
@@ -7,8 +7,8 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
-use floe_driver::{AsyncDatagram, AsyncTimer, Resolver, Runtime};
-use tokio::io::ReadBuf;
+use floe_driver::{AsyncDatagram, AsyncListener, AsyncStream, AsyncTimer, Resolver, Runtime, is_connected};
+use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::runtime::Handle;
 use tokio::time::Sleep;
 
@@ -34,11 +34,23 @@ impl From<Handle> for Tokio {
 
 impl Runtime for Tokio {
     type Socket = UdpSocket;
+    type Stream = TcpStream;
+    type Listener = TcpListener;
     type Timer = Timer;
 
     fn register(&self, socket: std::net::UdpSocket) -> io::Result<UdpSocket> {
         let _context = self.0.enter();
         tokio::net::UdpSocket::from_std(socket).map(UdpSocket)
+    }
+
+    fn register_stream(&self, stream: std::net::TcpStream) -> io::Result<TcpStream> {
+        let _context = self.0.enter();
+        tokio::net::TcpStream::from_std(stream).map(TcpStream)
+    }
+
+    fn register_listener(&self, listener: std::net::TcpListener) -> io::Result<TcpListener> {
+        let _context = self.0.enter();
+        tokio::net::TcpListener::from_std(listener).map(TcpListener)
     }
 
     fn timer(&self) -> Timer {
@@ -84,6 +96,59 @@ impl AsyncDatagram for UdpSocket {
 
     fn poll_send_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.0.poll_send_ready(cx)
+    }
+
+    fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.0.local_addr()
+    }
+}
+
+/// A TCP connection of tokio.
+#[derive(Debug)]
+pub struct TcpStream(tokio::net::TcpStream);
+
+impl AsyncStream for TcpStream {
+    fn poll_connected(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        loop {
+            ready!(self.0.poll_write_ready(cx))?;
+            let look = || is_connected(self.0.take_error(), self.0.peer_addr());
+            match self.0.try_io(Interest::WRITABLE, look) {
+                // Woken too early: now tokio knows that it was.
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                result => return Poll::Ready(result),
+            }
+        }
+    }
+
+    fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
+        let mut buffer = ReadBuf::new(buffer);
+        ready!(Pin::new(&mut self.0).poll_read(cx, &mut buffer))?;
+        Poll::Ready(Ok(buffer.filled().len()))
+    }
+
+    fn poll_write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.0).poll_write(cx, bytes)
+    }
+
+    fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_shutdown(cx)
+    }
+
+    fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.0.local_addr()
+    }
+}
+
+/// A TCP socket of tokio that listens.
+#[derive(Debug)]
+pub struct TcpListener(tokio::net::TcpListener);
+
+impl AsyncListener for TcpListener {
+    type Stream = TcpStream;
+
+    fn poll_accept(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<(TcpStream, SocketAddr)>> {
+        let (stream, remote) = ready!(self.0.poll_accept(cx))?;
+        Poll::Ready(Ok((TcpStream(stream), remote)))
     }
 
     fn local_addr(&self) -> io::Result<SocketAddr> {

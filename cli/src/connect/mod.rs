@@ -39,7 +39,7 @@ pub(crate) async fn run(args: &args::Connect) -> Result<(), Error> {
             ..Default::default()
         },
         interfaces,
-        observer: None,
+        ..Default::default()
     })
     .await?;
     let ending = Ending::new(start + args.deadline);

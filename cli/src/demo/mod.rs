@@ -118,7 +118,10 @@ fn bind<R: Runtime>(
         Side::Bob => Role::Controlled,
     };
     let agent = AgentConfig { role, deadline: Some(PATIENCE), ..Default::default() };
-    Session::bind(runtime, Config { agent, interfaces, observer: Some(recorder.observer(side)) })
+    Session::bind(
+        runtime,
+        Config { agent, interfaces, observer: Some(recorder.observer(side)), ..Default::default() },
+    )
 }
 
 /// Exchanges descriptions and waits until the two sides have agreed on a path.

@@ -7,6 +7,7 @@
 )]
 
 mod client;
+mod relay;
 
 use std::net::{SocketAddr, TcpStream, UdpSocket};
 use std::sync::Arc;

@@ -1,7 +1,7 @@
 //! What the suite is made with: sessions on loopback, a witness of tasks, and futures run side by side on any runtime.
 
 use std::future::{Future, poll_fn};
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -39,10 +39,20 @@ impl<R> Witness<R> {
 
 impl<R: Runtime> Runtime for Witness<R> {
     type Socket = R::Socket;
+    type Stream = R::Stream;
+    type Listener = R::Listener;
     type Timer = R::Timer;
 
     fn register(&self, socket: UdpSocket) -> std::io::Result<R::Socket> {
         self.runtime.register(socket)
+    }
+
+    fn register_stream(&self, stream: TcpStream) -> std::io::Result<R::Stream> {
+        self.runtime.register_stream(stream)
+    }
+
+    fn register_listener(&self, listener: TcpListener) -> std::io::Result<R::Listener> {
+        self.runtime.register_listener(listener)
     }
 
     fn timer(&self) -> R::Timer {

@@ -1,10 +1,11 @@
-//! What changes around a session while it lives: sockets come and go with the host's addresses, and the application
-//! knows how its data does.
+//! What changes around a session while it lives: sockets come and go with the host's addresses, servers are added, and the
+//! application knows how its data does.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-use floe_core::{ComponentId, Profile, Socket, SocketError, SocketId};
+use floe_core::server::IceServer;
+use floe_core::{ComponentId, Profile, ServerError, Socket, SocketError, SocketId, TurnServer};
 
 use super::Session;
 use crate::error::{Unused, UnusedReason};
@@ -25,9 +26,12 @@ pub struct Followed {
 }
 
 impl<R: Runtime> Session<R> {
-    /// The sockets that are open, and where they are bound.
+    /// The sockets that are open, and where they are bound; without those that the engine has asked for to reach its servers.
     pub fn sockets(&self) -> Vec<(SocketId, SocketAddr)> {
-        self.shared().with(|state| state.ports.iter().map(|port| (port.id(), port.local())).collect())
+        self.shared().with(|state| {
+            let ours = state.ports.iter().filter(|port| port.origin() != Origin::Engine);
+            ours.map(|port| (port.id(), port.local())).collect()
+        })
     }
 
     /// Binds one more UDP socket, whatever the policy says: to an address of this host, port 0 for any. Its candidate is told
@@ -46,6 +50,32 @@ impl<R: Runtime> Session<R> {
     /// If there is no such socket, or the session has ended.
     pub fn socket_down(&self, socket: SocketId) -> Result<(), SocketError> {
         self.shared().with(|state| state.close(socket))
+    }
+
+    /// Asks these servers too, whose names are looked up: see [`Agent::add_ice_server`](floe_core::Agent::add_ice_server). To be
+    /// told before anybody asks, they are given when the session is bound ([`Config::servers`](crate::Config::servers)).
+    ///
+    /// # Errors
+    /// If they cannot be asked.
+    pub fn add_ice_server(&self, server: &IceServer) -> Result<(), ServerError> {
+        self.shared().command(|agent, now| agent.add_ice_server(now, server))
+    }
+
+    /// Asks this STUN server for server-reflexive candidates: see [`Agent::add_stun_server`](floe_core::Agent::add_stun_server).
+    ///
+    /// # Errors
+    /// If it cannot be asked.
+    pub fn add_stun_server(&self, server: SocketAddr) -> Result<(), ServerError> {
+        self.shared().command(|agent, now| agent.add_stun_server(now, server))
+    }
+
+    /// Asks this TURN server for relayed candidates: see [`Agent::add_turn_server`](floe_core::Agent::add_turn_server). Over TLS, it
+    /// has to show a certificate that [`Config::tls`](crate::Config::tls) trusts.
+    ///
+    /// # Errors
+    /// If it cannot be asked.
+    pub fn add_turn_server(&self, server: TurnServer) -> Result<(), ServerError> {
+        self.shared().command(|agent, now| agent.add_turn_server(now, server))
     }
 
     /// The host's addresses may have changed: binds those that the session's [`InterfacePolicy`](crate::InterfacePolicy) now
@@ -97,7 +127,10 @@ impl<R: Runtime> State<R> {
             ..Default::default()
         };
         for Usable { interface, address } in &selection.usable {
-            if self.ports.iter().any(|port| place(port.local()) == place(*address)) {
+            let is_there = |port: &Port<R::Socket>| {
+                port.origin() != Origin::Engine && place(port.local()) == place(*address)
+            };
+            if self.ports.iter().any(is_there) {
                 continue;
             }
             match self.open(runtime, *address, Origin::Policy) {

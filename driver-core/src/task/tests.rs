@@ -5,7 +5,7 @@ use floe_core::Credentials;
 
 use super::*;
 use crate::socket::{MAX_BACKLOG, Origin};
-use crate::testing::{Puppet, PuppetSocket, PuppetTimer, Reads, peer, resolver, shared};
+use crate::testing::{Puppet, PuppetSocket, Reads, peer, shared};
 
 #[derive(Default)]
 struct Count(AtomicUsize);
@@ -33,7 +33,7 @@ fn session(socket: &Arc<PuppetSocket>) -> (Arc<Shared<Puppet>>, Task<Puppet>) {
         state.ports.push(port(socket));
         state.on_ports_changed();
     });
-    let mut task = Task::new(Arc::clone(&shared), PuppetTimer(None), resolver());
+    let mut task = Task::new(Arc::clone(&shared), Puppet);
     task.gather();
     (shared, task)
 }

@@ -177,7 +177,7 @@ impl Agent {
                 self.end_relay(key);
                 let fault = match loss {
                     Loss::Forgotten => ServerFault::Forgotten,
-                    Loss::Expired => ServerFault::NoAnswer,
+                    Loss::Expired => ServerFault::Lapsed,
                 };
                 self.tell_relay_fault(server, host.id(), fault);
                 self.allocate_again(attempt);
@@ -185,6 +185,9 @@ impl Agent {
             RelayEvent::CredentialsRefused { code } => {
                 let fault = ServerFault::Credentials { code: Some(code) };
                 self.tell_relay_fault(server, host.id(), fault);
+            }
+            RelayEvent::Refused { code, reason } => {
+                self.tell_relay_fault(server, host.id(), ServerFault::Refused { code, reason });
             }
             RelayEvent::PermissionGranted(peer) => relay.on_granted(peer),
             RelayEvent::PeerRefused { peer, code } => {

@@ -37,6 +37,8 @@ pub enum ServerFault {
     RedirectLoop,
     /// It knows an allocation of ours no more, as after it was started anew. Another one is asked for.
     Forgotten,
+    /// It has not renewed an allocation of ours in time. Another one is asked for.
+    Lapsed,
     /// The connection to it was not opened, or has ended.
     Stream(StreamEnd),
     /// The agent has as many allocations, or connections, as it takes.
@@ -82,6 +84,7 @@ impl fmt::Display for ServerFault {
             Self::Unreadable => "its answer could not be understood",
             Self::RedirectLoop => "it redirects to servers that redirect to it, or on and on",
             Self::Forgotten => "it has forgotten the allocation; another one is asked for",
+            Self::Lapsed => "it has not renewed the allocation; another one is asked for",
             Self::Stream(end) => return fmt::Display::fmt(end, f),
             Self::TooMany => "there are too many allocations or connections already",
         })

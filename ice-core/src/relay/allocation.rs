@@ -42,6 +42,8 @@ pub(crate) struct Allocation {
     pub(super) permissions: Permissions,
     pub(super) channels: Channels,
     pub(super) events: VecDeque<RelayEvent>,
+    /// The refusals that were told: at most `MAX_TOLD`.
+    pub(super) told: SmallVec<[(Method, u16); 2]>,
     /// When something last went to the server.
     pub(super) last_sent: Instant,
     pub(super) serial: u32,
@@ -97,6 +99,7 @@ impl Allocation {
             permissions: Permissions::default(),
             channels: Channels::default(),
             events: VecDeque::new(),
+            told: SmallVec::new(),
             last_sent: Instant::ZERO,
             serial: 0,
             config,
@@ -362,6 +365,11 @@ impl Allocation {
 /// How long to wait after so many failures in a row: half a second, doubled up to half a minute.
 pub(super) fn backoff(setbacks: u8) -> Duration {
     Duration::from_millis(500 << setbacks.min(6)).min(Duration::from_secs(30))
+}
+
+/// Whether a refusal is of the peer's address (RFC 8656 §10.2, §12.2): another request would be refused as well.
+pub(super) const fn is_of_peer(code: u16) -> bool {
+    matches!(code, 403 | 443)
 }
 
 /// Whether a server that says so may think better of it soon (RFC 8489 §6.3.4). 508 will not pass within a minute

@@ -17,6 +17,8 @@ use crate::wire::{Class, ErrorCode, Message, ServerAttributes};
 
 /// How often a server that fails (5xx) is asked again for an allocation (RFC 8489 §6.3.4).
 pub(super) const MAX_SETBACKS: u8 = 4;
+/// How many kinds of refusals are told of, in the life of an allocation.
+const MAX_TOLD: usize = 16;
 /// How many servers may redirect us one after the other (RFC 8489 §10 only forbids circles).
 pub(super) const MAX_REDIRECTS: usize = 5;
 
@@ -99,8 +101,9 @@ impl Allocation {
     ) -> FromServer {
         let id = message.transaction_id();
         let Some(sent) = self.requests.get(id) else { return FromServer::NotMine };
+        let is_alive = matches!(self.phase, Phase::Alive(_));
         let demand = if code == 401 {
-            self.session.on_unauthenticated(sent, message, attributes)
+            self.session.on_unauthenticated(sent, message, attributes, is_alive)
         } else {
             self.session.on_stale(now, sent, message, attributes)
         };
@@ -117,7 +120,11 @@ impl Allocation {
                 let failure = AllocationFailure::refused(ErrorCode::STALE_NONCE);
                 self.end(RelayEvent::Failed(failure));
             }
-            Demand::Again | Demand::Endless | Demand::Ignored(_) => self.ask_again(&sent, now),
+            Demand::Endless => {
+                self.tell(sent.purpose, ErrorCode::STALE_NONCE);
+                self.ask_again(&sent, now);
+            }
+            Demand::Again | Demand::Ignored(_) => self.ask_again(&sent, now),
         }
         FromServer::Handled
     }
@@ -263,6 +270,7 @@ impl Allocation {
             },
             Purpose::Keepalive => {}
             Purpose::Refresh => {
+                self.tell(sent.purpose, error);
                 if let Phase::Alive(alive) = &mut self.phase {
                     // It lives until it expires, and the server may think better of it.
                     alive.refresh = now + backoff(alive.setbacks);
@@ -270,15 +278,29 @@ impl Allocation {
                 }
             }
             Purpose::Permit => {
+                self.tell(sent.purpose, error);
                 for peer in self.permissions.on_refused(now, sent.serial, code) {
                     self.on_peer_refused(peer, code);
                 }
             }
             Purpose::Bind(number) => {
+                self.tell(sent.purpose, error);
                 if let Some(peer) = self.channels.on_refused(now, number, code) {
                     self.events.push_back(RelayEvent::ChannelRefused { peer, code });
                 }
             }
+        }
+    }
+
+    /// Tells of a refusal that may pass, once for each kind of request and code.
+    fn tell(&mut self, purpose: Purpose, error: ErrorCode<'_>) {
+        let kind = (purpose.method(), error.code());
+        if self.told.len() < MAX_TOLD && !self.told.contains(&kind) {
+            self.told.push(kind);
+            let AllocationFailure::Refused { code, reason } = AllocationFailure::refused(error) else {
+                return;
+            };
+            self.events.push_back(RelayEvent::Refused { code, reason });
         }
     }
 

@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 use core::net::SocketAddr;
 use core::time::Duration;
 
-use super::allocation::{backoff, may_pass};
+use super::allocation::{backoff, is_of_peer};
 use super::event::Wanting;
 use crate::base::Instant;
 use crate::wire::ChannelNumber;
@@ -20,7 +20,7 @@ const LIFETIME: Duration = Duration::from_secs(600);
 const RENEWAL: Duration = Duration::from_secs(400);
 /// RFC 8656 §12: from the end of a binding until its number or its peer may be in another one.
 const QUARANTINE: Duration = Duration::from_secs(300);
-/// How often a server that fails (5xx) is asked again about a new channel (RFC 8489 §6.3.4).
+/// How often a server that refuses, and not because of the peer, is asked again about a new channel.
 const MAX_SETBACKS: u8 = 4;
 
 #[derive(Debug)]
@@ -106,7 +106,7 @@ impl Channels {
 
     /// The peer that a number stands for. It may be used by the server as soon as it was asked for (RFC 8656 §12).
     pub(super) fn peer_of(&self, now: Instant, number: ChannelNumber) -> Option<SocketAddr> {
-        let is_known = |c: &&Channel| c.wanted && c.number == number && c.known_until > now;
+        let is_known = |c: &&Channel| c.number == number && c.known_until > now;
         self.entries.iter().find(is_known).map(|c| c.peer)
     }
 
@@ -168,8 +168,8 @@ impl Channels {
         channel.asked = None;
         channel.ready = now + backoff(channel.setbacks);
         // One that is in use has until its end.
-        let is_in_use = channel.bound_until.is_some_and(|until| until > now) && matches!(code, 500..=599);
-        let may_pass = is_in_use || may_pass(code) && channel.setbacks < MAX_SETBACKS;
+        let is_in_use = channel.bound_until.is_some_and(|until| until > now);
+        let may_pass = is_in_use || !is_of_peer(code) && channel.setbacks < MAX_SETBACKS;
         channel.setbacks = channel.setbacks.saturating_add(1);
         // RFC 8656 §12.3 has an allocation made anew when server and client do not agree on a channel. There are Send
         // indications for that, so only the channel goes out of use, and its number is not used for another.

@@ -35,6 +35,8 @@ pub(crate) enum RelayEvent {
     NeedsNewPort,
     /// Over: there was an allocation, and there is none any more.
     Lost(Loss),
+    /// The server has refused a request, for the first time with this code. What the request was for may still be granted.
+    Refused { code: u16, reason: String },
     /// The server does not take our credentials any more. What has been granted lasts as long as it lasts; nothing is
     /// renewed before others are set.
     CredentialsRefused { code: u16 },

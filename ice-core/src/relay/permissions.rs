@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use core::net::IpAddr;
 use core::time::Duration;
 
-use super::allocation::{backoff, may_pass};
+use super::allocation::{backoff, is_of_peer};
 use super::event::{RelayEvent, Wanting};
 use crate::base::Instant;
 
@@ -21,7 +21,7 @@ const RENEWAL: Duration = Duration::from_secs(180);
 const ALONG: Duration = Duration::from_secs(30);
 /// Addresses in one request: of IPv6, 192 bytes.
 const BATCH: usize = 8;
-/// How often a server that fails (5xx) is asked again about somebody new (RFC 8489 §6.3.4).
+/// How often a server that refuses, and not because of the peer, is asked again about somebody new.
 const MAX_SETBACKS: u8 = 4;
 
 #[derive(Debug, Default)]
@@ -154,9 +154,9 @@ impl Permissions {
             if is_batch {
                 continue;
             }
-            // One that is in use has until its end.
-            let is_in_use = permission.granted_until.is_some() && matches!(code, 500..=599);
-            let may_pass = is_in_use || may_pass(code) && permission.setbacks < MAX_SETBACKS;
+            // One that is in use has until its end; what is not said of the peer may pass.
+            let is_in_use = permission.granted_until.is_some();
+            let may_pass = is_in_use || !is_of_peer(code) && permission.setbacks < MAX_SETBACKS;
             if !may_pass {
                 refused.push(permission.ip);
             }

@@ -22,6 +22,8 @@ pub(super) const MAX_STALE_IN_A_ROW: u8 = 8;
 pub(super) const STALE_PAUSE: Duration = Duration::from_secs(10);
 /// How often a server may move us to another realm before we believe that it has none for us (RFC 8489 §9.2.5).
 const MAX_REALMS: u8 = 3;
+/// How many 401s in a row, without a good answer in between, an allocation that lives takes for somebody's mistake.
+const MAX_REFUSALS: u8 = 3;
 /// Bytes of realm, nonce and algorithms together: the rest of a request has to fit besides them. RFC 8489 §14.9 and §14.10
 /// have less than 128 characters in each.
 const MAX_CHALLENGE: usize = 640;
@@ -36,6 +38,8 @@ pub(super) struct Session {
     /// Counts changes of anything that a request is signed with.
     generation: u32,
     stale_in_a_row: u8,
+    /// 401s in a row to requests of an allocation that lives.
+    refusals: u8,
     realms: u8,
     /// The code with which our credentials were refused, unless there are others.
     refused: Option<u16>,
@@ -76,6 +80,7 @@ impl Session {
             challenge: None,
             generation: 0,
             stale_in_a_row: 0,
+            refusals: 0,
             realms: 0,
             refused: None,
             paused: Instant::ZERO,
@@ -122,7 +127,7 @@ impl Session {
 
     /// The server has answered a request that was signed so.
     pub(super) fn on_proven(&mut self) {
-        self.stale_in_a_row = 0;
+        (self.stale_in_a_row, self.refusals) = (0, 0);
     }
 
     /// 401 (RFC 8489 §9.2.5).
@@ -131,6 +136,7 @@ impl Session {
         sent: &Sent,
         message: &Message<'_>,
         attributes: &ServerAttributes<'_>,
+        is_alive: bool,
     ) -> Demand {
         let (Some(realm), Some(nonce)) = (message.realm(), message.nonce()) else {
             return Demand::Ignored(DropReason::NoChallenge);
@@ -146,6 +152,12 @@ impl Session {
             if self.challenge.is_none() {
                 self.take(realm, nonce, algorithms);
             }
+            return Demand::Again;
+        }
+        // Nobody has signed this: while there is something to lose, it takes several to be believed.
+        if is_alive && self.refusals < MAX_REFUSALS {
+            self.refusals += 1;
+            self.take(realm, nonce, algorithms);
             return Demand::Again;
         }
         let is_new_realm = self.challenge.as_ref().is_some_and(|challenge| challenge.realm != realm);

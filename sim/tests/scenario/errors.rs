@@ -1,8 +1,6 @@
 //! Every error code of STUN and TURN servers against every request: what a user sees of it. The table is in `errors.txt`; each
 //! row was read against the sections, and a change of it is a change of behaviour.
 
-use core::fmt::Write as _;
-
 use floe_core::{AgentConfig, ComponentId, Event, Nomination, Role, ServerFault};
 use floe_sim::scenario::{PeerId, World, open, secs};
 use floe_sim::server::{Fault, Request};
@@ -80,26 +78,21 @@ fn outcome(request: Request, code: u16, when: When) -> String {
     format!("{path}{}{}", channel.unwrap_or_default(), told(&world, alice))
 }
 
+/// Each fault that was told, and how often.
 fn told(world: &World, peer: PeerId) -> String {
-    let mut told = String::new();
-    let mut last: Option<(ServerFault, u32)> = None;
-    let mut tell = |last: &Option<(ServerFault, u32)>| match last {
-        Some((fault, 1)) => drop(write!(told, "; {fault}")),
-        Some((fault, n)) => drop(write!(told, "; {fault} ({n} times)")),
-        None => {}
-    };
+    let mut faults: Vec<(&ServerFault, u32)> = Vec::new();
     for (_, event) in world.events(peer) {
         let Event::ServerError { fault, .. } = event else { continue };
-        match &mut last {
-            Some((known, n)) if known == fault => *n += 1,
-            _ => {
-                tell(&last);
-                last = Some((fault.clone(), 1));
-            }
+        match faults.iter_mut().find(|(known, _)| *known == fault) {
+            Some((_, times)) => *times += 1,
+            None => faults.push((fault, 1)),
         }
     }
-    tell(&last);
-    told
+    let text = |(fault, times)| match times {
+        1 => format!("; {fault}"),
+        _ => format!("; {fault} ({times} times)"),
+    };
+    faults.into_iter().map(text).collect()
 }
 
 #[test]
@@ -109,7 +102,7 @@ fn the_table() {
         for code in CODES {
             for when in [When::Once, When::Always, When::Later] {
                 let line = format!("{request:?} {code} {when:?}: {}", outcome(request, code, when));
-                table += line.to_lowercase().replace("\"\"", "").trim_end();
+                table += &line;
                 table.push('\n');
             }
         }

@@ -114,7 +114,7 @@ fn what_a_peer_sends_gets_through_only_where_it_was_asked_for() {
     assert_eq!(channel(&mut stage, number, 8), dropped(DropReason::NothingRelayed));
     assert_eq!(channel(&mut stage, number + 1, 9), dropped(DropReason::UnknownChannel));
     stage.allocation.forget_peer(ip(1));
-    assert_eq!(channel(&mut stage, number, 9), dropped(DropReason::UnknownChannel));
+    assert_eq!(channel(&mut stage, number, 9), dropped(DropReason::NoPermission));
 }
 
 #[test]

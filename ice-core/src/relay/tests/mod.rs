@@ -159,7 +159,9 @@ impl Stage {
         Ok(length)
     }
 
+    /// All that changes something.
     fn said(&self) -> Vec<RelayEvent> {
-        self.events.iter().map(|(_, event)| event.clone()).collect()
+        let events = self.events.iter().map(|(_, event)| event.clone());
+        events.filter(|event| !matches!(event, RelayEvent::Refused { .. })).collect()
     }
 }
