@@ -390,3 +390,37 @@ fn a_connection_that_is_not_selected_is_closed_after_a_while() {
     assert!(phases(&stage).contains(&PairPhase::Failed(CheckFailure::Concluded)));
     assert!(!stage.events.iter().any(|e| matches!(e, Event::PathLost { .. })));
 }
+
+/// Nothing that comes before a proof changes anything.
+#[test]
+fn what_strangers_write_changes_no_state() {
+    let mut stage = stage();
+    let mut random = Random::new([9; 32]);
+    let before = stage.agent.state_fingerprint();
+    for port in 1..200 {
+        let stream = stage.agent.stream_accepted(stage.now, LISTENER, guest(port)).unwrap();
+        for _ in 0..8 {
+            let length = random.number() as usize % 80;
+            let mut bytes: Vec<u8> = (0..length).map(|_| random.number() as u8).collect();
+            let ufrag = String::from(stage.agent.local_credentials().ufrag());
+            let guessed = Credentials::new(&*ufrag, "a-password-that-was-guessed").unwrap();
+            match port % 3 {
+                // Some of it looks like what it should be.
+                0 => bytes = framed(&stage.request_to(&guessed, "peer", CONTROLLED)),
+                1 => {
+                    let mut request = stage.request(CONTROLLED, true);
+                    let place = random.number() as usize % request.len();
+                    request[place] ^= 1 << (random.number() % 8);
+                    bytes = framed(&request);
+                }
+                _ => {}
+            }
+            for outcome in input(&mut stage, stream, &bytes) {
+                assert!(matches!(outcome, Outcome::Consumed | Outcome::Dropped(_)), "{outcome:?}");
+            }
+        }
+        while stage.agent.answers.pop().is_some() {}
+    }
+    assert_eq!(stage.agent.state_fingerprint(), before);
+    assert_eq!(stage.agent.path(ComponentId::FIRST), None);
+}
