@@ -8,6 +8,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use floe_core::Role;
 use serde::Serialize;
 
+use crate::servers::Servers;
+
 /// Finds a working path between two peers (ICE, RFC 8445) and shows how.
 ///
 /// ICE lets two machines that may both sit behind NATs find a way to send datagrams to each other: each side lists the
@@ -24,6 +26,7 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     Demo(Demo),
     Connect(Connect),
+    Gather(Gather),
     #[command(subcommand)]
     Serve(Serve),
 }
@@ -91,6 +94,31 @@ pub(crate) struct Connect {
     pub(crate) lite: bool,
 
     /// Use only the loopback interface, for peers on this machine
+    #[arg(long)]
+    pub(crate) loopback: bool,
+
+    #[command(flatten)]
+    pub(crate) servers: Servers,
+
+    /// Tell the peer of relayed candidates only, and use no other path
+    #[arg(long, requires = "turn")]
+    pub(crate) relay_only: bool,
+}
+
+/// Shows the candidates that this machine has: its own addresses, how servers see it, and what relays give.
+///
+/// Each is shown with whom it came from and when. What a server said when it gave nothing is told, and, with two STUN servers
+/// or one that has another address (RFC 5780), what the NAT in between does and what that means for connections.
+#[derive(Args, Debug)]
+pub(crate) struct Gather {
+    #[command(flatten)]
+    pub(crate) servers: Servers,
+
+    /// Wait no longer than this
+    #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = seconds)]
+    pub(crate) patience: Duration,
+
+    /// Use only the loopback interface
     #[arg(long)]
     pub(crate) loopback: bool,
 }

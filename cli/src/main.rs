@@ -1,4 +1,5 @@
-//! `floe`: watch ICE connect two agents on this machine, connect one agent through the terminal, or serve STUN and TURN.
+//! `floe`: watch ICE connect two agents on this machine, connect one agent through the terminal, see what candidates this
+//! machine has, or serve STUN and TURN.
 
 #![forbid(unsafe_code)]
 
@@ -6,9 +7,11 @@ mod args;
 mod connect;
 mod demo;
 mod error;
+mod gather;
 mod millis;
 mod paint;
 mod serve;
+mod servers;
 mod stats;
 
 use std::process::ExitCode;
@@ -35,6 +38,7 @@ fn run(command: &Command) -> Result<(), Error> {
         .map_err(Error::Runtime)?;
     match command {
         Command::Demo(demo) => runtime.block_on(demo::run(demo)),
+        Command::Gather(gather) => runtime.block_on(gather::run(gather)),
         Command::Connect(connect) => runtime.block_on(connect::run(connect)),
         Command::Serve(server) => runtime.block_on(serve::run(server)),
     }

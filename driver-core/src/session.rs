@@ -8,7 +8,9 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use floe_core::{Agent, Candidate, ComponentId, Credentials, Event, Path, RemoteError, Report, Role};
+use floe_core::{
+    Agent, Candidate, ComponentId, Credentials, Event, MappingKnowledge, Path, RemoteError, Report, Role,
+};
 
 use crate::interfaces;
 use crate::shared::{Life, Shared, State, Topic};
@@ -225,6 +227,11 @@ impl<R: Runtime> Session<R> {
     /// Why there is no path, or what there is: the engine's report at this moment, or at the end.
     pub fn explain(&self) -> Report {
         self.shared().with(|state| state.agent.explain())
+    }
+
+    /// What the STUN servers' answers say of our own NAT, by two servers of different addresses.
+    pub fn mapping(&self) -> MappingKnowledge {
+        self.shared().with(|state| state.agent.mapping())
     }
 
     /// What was counted so far.

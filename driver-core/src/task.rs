@@ -185,8 +185,6 @@ impl<R: Runtime> Future for Task<R> {
         let mut more = this.read(cx);
         let until = match this.turn() {
             Turn::Ended => {
-                // What the engine has said last may still go.
-                this.shared.with(|state| state.poll_streams(cx, Clock::now()));
                 this.end();
                 return Poll::Ready(());
             }

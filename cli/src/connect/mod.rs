@@ -10,6 +10,7 @@ use std::io::Write;
 use std::ops::Deref;
 use std::time::Duration;
 
+use floe_core::CandidateFilter;
 use floe_tokio::{
     AgentConfig, Candidate, Config, ConnectError, Connection, Credentials, Event, InterfacePolicy, RecvError,
     Report, Session,
@@ -36,9 +37,16 @@ pub(crate) async fn run(args: &args::Connect) -> Result<(), Error> {
             role: args.role.into(),
             lite: args.lite,
             deadline: Some(args.deadline),
+            local_filter: if args.relay_only {
+                CandidateFilter::relay_only()
+            } else {
+                CandidateFilter::default()
+            },
             ..Default::default()
         },
         interfaces,
+        servers: args.servers.all(),
+        tls: args.servers.roots()?,
         ..Default::default()
     })
     .await?;
@@ -166,6 +174,14 @@ impl Terminal {
                 if self.described { Ok(()) } else { self.describe(true) }
             }
             Event::EndOfCandidates { .. } if self.trickle => print(&Outgoing::Eoc),
+            Event::ServerError { server, fault, .. } => {
+                warn(format_args!("server {server}: {fault}"));
+                Ok(())
+            }
+            Event::ServerUnresolved { name } => {
+                warn(format_args!("server {name}: it has no address"));
+                Ok(())
+            }
             Event::PathUsable(path) => state("usable", Some(path.to_string())),
             Event::PathSelected(path) => {
                 state("selected", Some(path.to_string()))?;

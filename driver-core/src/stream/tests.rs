@@ -127,6 +127,7 @@ fn a_connection_that_takes_too_long_is_given_up() {
     bench.shared.with(|state| state.poll_streams(&mut cx, until - Duration::from_millis(1)));
     assert_eq!(bench.shared.with(|state| state.streams.all.len()), 1);
     bench.shared.with(|state| state.poll_streams(&mut cx, until));
+    assert!(bench.shared.with(|state| state.streams.all.is_empty()));
     assert_eq!(bench.fault(), ServerFault::Stream(StreamEnd::TimedOut));
 }
 

@@ -47,11 +47,13 @@ impl Agent {
         let is_understood = message.class() == Class::Success && attributes.unknown_required().is_empty();
         // Servers of classic STUN know no XOR (RFC 8489 §14.2).
         let mapped = message.xor_mapped_address().or(attributes.mapped_address()).filter(|_| is_understood);
+        let other = attributes.other_address().filter(|_| is_understood);
         let id = message.transaction_id();
         let Some(rtt) = self.gatherer.inquiries.on_answer(self.now, id, mapped) else {
             return Err(DropReason::UnknownTransaction);
         };
-        self.tracer.emit(self.now, TraceEvent::ServerAnswered { tuple, transaction: id, rtt, mapped, error });
+        self.tracer
+            .emit(self.now, TraceEvent::ServerAnswered { tuple, transaction: id, rtt, mapped, other, error });
         let outcome = match mapped {
             // One of another family, or one too many, is of no use, whoever sent it.
             Some(mapped) => {
@@ -123,8 +125,8 @@ impl Agent {
         self.gatherer.inquiries.next_deadline(slot, |socket| needed.contains(&socket))
     }
 
-    /// What the servers' answers say of our NAT.
-    pub(super) fn mapping(&self) -> MappingKnowledge {
+    /// What the answers of STUN servers say of our own NAT: it takes two servers of different addresses.
+    pub fn mapping(&self) -> MappingKnowledge {
         match self.gatherer.inquiries.maps_alike() {
             None => MappingKnowledge::Unknown,
             Some(true) => MappingKnowledge::EndpointIndependent,

@@ -124,13 +124,16 @@ impl Gatherer {
     /// A STUN server is there: all sockets of its family ask it (RFC 8445 §5.1.1.2).
     pub(crate) fn add_stun_server(&mut self, now: Instant, server: SocketAddr) -> Result<(), ServerError> {
         if self.inquiries.add(server)? {
-            let askers: SmallVec<[Socket; 4]> =
-                self.sockets.iter().map(|k| k.socket).filter(|s| self.may_ask(s)).collect();
-            for socket in askers {
+            for socket in self.askers() {
                 self.inquiries.ask(now, socket.id(), socket.local(), Some(server));
             }
         }
         Ok(())
+    }
+
+    /// The sockets that are up and may get reflexive candidates.
+    fn askers(&self) -> SmallVec<[Socket; 4]> {
+        self.sockets.iter().map(|k| k.socket).filter(|s| self.may_ask(s)).collect()
     }
 
     /// The sockets that are about to have their turn, and may get relayed addresses.
@@ -185,10 +188,7 @@ impl Gatherer {
             if self.may_ask(&socket) {
                 self.inquiries.ask(now, socket.id(), socket.local(), None);
             }
-            // RFC 6544 §4.4: a lite agent opens no connections.
-            let (lite, told) = (self.lite, self.tells_of(socket));
-            let directions = socket.directions().iter().filter(|d| !lite || **d != Some(TcpType::Active));
-            for &tcp in directions.filter(|_| told) {
+            for tcp in self.told_as(socket) {
                 if let AddedLocal::New(id) = self.add_base(candidates, (known, tcp), Secrecy::Told) {
                     made.push(id);
                 }
@@ -340,6 +340,40 @@ impl Gatherer {
             }
             AddedLocal::Redundant(_) | AddedLocal::Full => None,
         }
+    }
+
+    /// Another filter. Gives the candidates that it lets through and that were not there, or not told. What was told stays.
+    pub(crate) fn set_filter(
+        &mut self,
+        now: Instant,
+        candidates: &mut Candidates,
+        filter: CandidateFilter,
+    ) -> SmallVec<[LocalId; 4]> {
+        let might_ask = self.askers();
+        self.filter = filter;
+        let mut made = SmallVec::new();
+        for known in self.sockets.clone() {
+            let is_host = known.socket.kind() == CandidateType::Host;
+            for tcp in self.told_as(known.socket).filter(|_| is_host) {
+                match self.add_base(candidates, (known, tcp), Secrecy::Told) {
+                    AddedLocal::New(id) => made.push(id),
+                    AddedLocal::Redundant(id) if candidates.reveal(id) => made.push(id),
+                    AddedLocal::Redundant(_) | AddedLocal::Full => {}
+                }
+            }
+        }
+        for socket in self.askers().into_iter().filter(|s| !might_ask.contains(s)) {
+            self.inquiries.ask(now, socket.id(), socket.local(), None);
+        }
+        made
+    }
+
+    /// The candidates that the socket is by itself, and that are let through.
+    fn told_as(&self, socket: Socket) -> impl Iterator<Item = Option<TcpType>> + use<> {
+        let (lite, told) = (self.lite, self.tells_of(socket));
+        // RFC 6544 §4.4: a lite agent opens no connections.
+        let opens = |tcp: &Option<TcpType>| *tcp == Some(TcpType::Active);
+        socket.directions().iter().copied().filter(move |tcp| told && !(lite && opens(tcp)))
     }
 
     /// Whether the socket's own candidate is let through.

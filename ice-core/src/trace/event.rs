@@ -96,6 +96,8 @@ pub enum TraceEvent {
         rtt: Duration,
         /// Our address as the server saw it, if it told.
         mapped: Option<SocketAddr>,
+        /// Where else it can be asked, to find out what NAT there is (RFC 5780 §7.4).
+        other: Option<SocketAddr>,
         /// The error code, if it refused.
         error: Option<u16>,
     },

@@ -123,6 +123,19 @@ fn a_lite_agent_tells_of_listeners_only() {
     assert!(tcp[0].ends_with("tcptype passive"));
 }
 
+#[test]
+fn a_filter_that_opens_tells_of_both_directions() {
+    let local_filter = crate::candidate::CandidateFilter::relay_only();
+    let mut stage = Stage::new(AgentConfig { local_filter, ..Default::default() });
+    stage.agent.socket_up(stage.now, Socket::tcp(LISTENER, at())).unwrap();
+    stage.poll();
+    assert_eq!(stage.told(), [""; 0]);
+    stage.agent.set_local_filter(stage.now, Default::default()).unwrap();
+    stage.poll();
+    let tcp = stage.told().into_iter().filter(|line| line.contains("TCP"));
+    assert_eq!(tcp.count(), 2);
+}
+
 /// RFC 6544 §6.2, §4.5: to connect takes one of ours that does and one of the peer's that waits.
 #[test]
 fn only_active_and_passive_candidates_are_paired() {
