@@ -3,7 +3,6 @@
 
 mod account;
 mod answer;
-#[allow(dead_code, reason = "peers have no connections yet")]
 mod carriers;
 mod carry;
 mod compose;
@@ -33,6 +32,7 @@ mod stats;
 #[cfg(feature = "serde")]
 mod stats_json;
 mod streams;
+mod tcp;
 #[cfg(test)]
 mod tests;
 mod trickle;
@@ -62,6 +62,7 @@ use server_names::ServerNames;
 use trickle::EarlyEnd;
 use watch::Watch;
 
+pub use crate::base::StreamEnd;
 pub use answer::MAX_PENDING_ANSWERS;
 pub use carriers::{MAX_STREAM_BACKLOG, MAX_STREAMS};
 pub use config::{AgentConfig, ConfigError, MAX_COMPONENTS};
@@ -74,11 +75,12 @@ pub use resolve::{MAX_QUERIES, Query, QueryId, ResolveError, Unresolved};
 pub use restart::RestartError;
 pub use server_fault::ServerFault;
 pub use server_names::MAX_SERVER_NAMES;
-pub use socket_request::{CarrierError, SocketRequest, StreamEnd};
+pub use socket_request::{CarrierError, SocketRequest};
 pub use stats::{
     CandidateId, CandidatePairStats, CandidateStats, IceTransportState, NotSent, Stats, TransportStats,
 };
 pub use streams::ComponentError;
+pub use tcp::MAX_ACCEPTED_STREAMS;
 pub use trickle::MAX_EARLY_ENDS;
 
 /// An ICE agent for one peer.
@@ -179,7 +181,7 @@ impl Agent {
             life: Life::Running,
             random,
             tracer: Tracer::default(),
-            gatherer: Gatherer::new(config.local_filter),
+            gatherer: Gatherer::new(config.local_filter, config.lite),
             paths: Paths::new(gate, &components),
             answers: Answers::default(),
             events: VecDeque::new(),
@@ -260,7 +262,7 @@ impl Agent {
             return Err(SendError::LooksLikeStun);
         }
         match self.paths.outlet(self.now, component) {
-            Some(Outlet::Open(flow)) if flow.tuple.socket.is_of_agent() => {
+            Some(Outlet::Open(flow)) if flow.tuple.socket.is_of_agent() || self.is_tcp(flow.tuple) => {
                 self.bind_channel(flow.tuple);
                 let departure = self.frame(flow.tuple, payload, scratch)?;
                 self.paths.on_sent(self.now, component, flow.pair, payload.len());
@@ -287,8 +289,8 @@ impl Agent {
         self.tracer.emit(self.now, TraceEvent::SendFailed { tuple });
     }
 
-    /// Ends the agent at once: what waits to be sent is dropped. `poll` still deletes the allocations on TURN servers, which takes a second
-    /// at the most, and then says [`Output::Closed`].
+    /// Ends the agent at once: what waits to be sent is dropped, and connections to the peer are closed. `poll` still deletes the
+    /// allocations on TURN servers, which takes a second at the most, and then says [`Output::Closed`].
     pub fn close(&mut self, now: Instant) {
         self.advance(now);
         if self.life != Life::Closed {
@@ -297,6 +299,7 @@ impl Agent {
         self.life = Life::Closed;
         self.answers.clear();
         self.events.clear();
+        self.close_connections(|_| true);
     }
 
     /// The path that data of `component` takes at this moment.

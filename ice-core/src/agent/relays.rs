@@ -97,7 +97,10 @@ impl Agent {
 
     /// A stream has ended, or a socket was not to be had.
     pub(super) fn on_carrier_lost(&mut self, purpose: Purpose, end: StreamEnd) {
-        let Purpose::Relay(key) = purpose else { return };
+        let key = match purpose {
+            Purpose::Relay(key) => key,
+            Purpose::Peer(tuple) => return self.on_disconnected(tuple, end),
+        };
         let Some(relay) = self.gatherer.relays.get(key) else { return };
         let (had_address, attempt) = (!relay.names.is_empty(), relay.attempt.clone());
         self.end_relay(key);
