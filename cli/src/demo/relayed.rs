@@ -96,8 +96,8 @@ struct Party {
 async fn play(relay: SocketAddr) -> Result<Story, Error> {
     let start = Instant::now();
     let mut parties = [party(Side::Alice, relay)?, party(Side::Bob, relay)?];
-    for index in [0, 1] {
-        let [one, other] = [&parties[index].session, &parties[1 - index].session];
+    let [alice, bob] = &parties;
+    for (Party { session: one, .. }, Party { session: other, .. }) in [(alice, bob), (bob, alice)] {
         one.set_remote_credentials(other.local_credentials()).map_err(no_connection)?;
         one.set_remote_renomination(true);
     }
@@ -119,7 +119,7 @@ async fn play(relay: SocketAddr) -> Result<Story, Error> {
         for party in &mut parties {
             party.receive();
         }
-        let direct = parties.iter().map(|party| party.is_direct()).collect::<Option<Vec<bool>>>();
+        let direct = parties.iter().map(Party::is_direct).collect::<Option<Vec<bool>>>();
         match (stage, direct) {
             (Stage::Connecting, Some(_)) => (stage, next) = (Stage::Relayed, Instant::now() + LEG),
             (Stage::Moving, Some(direct)) if direct == [true, true] => {
