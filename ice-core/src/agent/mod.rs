@@ -263,7 +263,10 @@ impl Agent {
         }
         match self.paths.outlet(self.now, component) {
             Some(Outlet::Open(flow)) if flow.tuple.socket.is_of_agent() || self.is_tcp(flow.tuple) => {
-                self.bind_channel(flow.tuple);
+                // RFC 8445 §7.2.1: not before ICE is over.
+                if self.generations.current.checks.is_concluded(component) {
+                    self.bind_channel(flow.tuple);
+                }
                 let departure = self.frame(flow.tuple, payload, scratch)?;
                 self.paths.on_sent(self.now, component, flow.pair, payload.len());
                 Ok(departure.transmit(scratch))

@@ -131,6 +131,20 @@ impl Gatherer {
         Ok(())
     }
 
+    /// One socket asks a server that is perhaps none of STUN only.
+    pub(crate) fn ask_once(
+        &mut self,
+        now: Instant,
+        id: SocketId,
+        server: SocketAddr,
+    ) -> Result<(), ServerError> {
+        let Some(socket) = self.socket(id).copied().filter(|s| self.may_ask(s)) else { return Ok(()) };
+        if self.inquiries.add(server)? {
+            self.inquiries.ask(now, id, socket.local(), Some(server));
+        }
+        Ok(())
+    }
+
     /// The sockets that are up and may get reflexive candidates.
     fn askers(&self) -> SmallVec<[Socket; 4]> {
         self.sockets.iter().map(|k| k.socket).filter(|s| self.may_ask(s)).collect()
