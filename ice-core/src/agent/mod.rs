@@ -10,6 +10,7 @@ mod config;
 mod description;
 mod diagnosis;
 mod explain;
+mod fragment;
 mod generation;
 mod lite;
 mod local;
