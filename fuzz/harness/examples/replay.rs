@@ -2,7 +2,9 @@
 //! `cargo run -p floe-fuzz-harness --example replay TARGET FILE`.
 
 use floe_fuzz_harness::script::Script;
-use floe_fuzz_harness::{agent_raw, agent_signed, candidate, commands, description, framing, wire};
+use floe_fuzz_harness::{
+    agent_raw, agent_signed, candidate, commands, description, framing, turn_client, wire,
+};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut arguments = std::env::args().skip(1);
@@ -18,6 +20,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         "agent_raw" => agent_raw::run,
         "agent_signed" => agent_signed::run,
         "commands" => commands::run,
+        "turn_client" => turn_client::run,
         _ => return Err(format!("no target is called {target}").into()),
     };
     if matches!(target.as_str(), "agent_signed" | "commands") {
@@ -27,6 +30,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             let clock = if step.late { " late" } else { "" };
             println!("{:?}{}{clock}", step.action, if step.unpolled { " unpolled" } else { "" });
         }
+    }
+    if target == "turn_client" {
+        println!("{:#?}", turn_client::Story::read(&data));
     }
     run(&data);
     Ok(())

@@ -10,7 +10,7 @@ use arbitrary::Unstructured;
 pub fn run(data: &[u8]) {
     let mut u = Unstructured::new(data);
     let config = u.arbitrary::<u8>().unwrap_or_default();
-    crate::memory::bounded(|| {
+    crate::memory::weighed(|| {
         let mut stage = Stage::new(Setting { config: config & FAST, limits: 0 }, 0);
         stage.connect();
         assert!(stage.is_connected(), "the prelude connects");

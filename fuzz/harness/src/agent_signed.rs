@@ -8,7 +8,7 @@ use crate::stage::Stage;
 /// A [`Script`] whose steps are those of the peer and of time. The upper half of the setting says what has been before.
 pub fn run(data: &[u8]) {
     let script = Script::read(data);
-    crate::memory::bounded(|| {
+    crate::memory::weighed(|| {
         let mut stage = Stage::new(script.setting, 0);
         prelude(&mut stage, script.setting.limits >> 4);
         for step in script.steps.iter().filter(|step| !step.action.is_command()) {

@@ -6,7 +6,7 @@ use crate::stage::Stage;
 /// A [`Script`] with all its steps.
 pub fn run(data: &[u8]) {
     let script = Script::read(data);
-    crate::memory::bounded(|| {
+    crate::memory::weighed(|| {
         let mut stage = Stage::new(script.setting, script.setting.limits >> 4);
         for step in &script.steps {
             if !stage.play(step) {

@@ -11,8 +11,9 @@
 //! | [`agent_raw`] | datagrams that nobody has signed | a connected agent does not change |
 //! | [`agent_signed`] | what a peer does that knows the passwords | no panic, no loop, no growth |
 //! | [`commands`] | what an application does as well | the same |
+//! | [`turn_client`] | what a TURN server does that knows the password | the same; no haste |
 //!
-//! The last three share a [`script`]: steps that are read from the bytes, so that mutations make other stories and not
+//! The agent's first three share a [`script`]: steps that are read from the bytes, so that mutations make other stories and not
 //! just broken ones. A [`stage`] plays them, and checks the agent after each.
 #![forbid(unsafe_code)]
 #![allow(clippy::expect_used, clippy::panic, reason = "a panic is how a finding is told")]
@@ -29,4 +30,5 @@ pub mod places;
 mod reference;
 pub mod script;
 pub mod stage;
+pub mod turn_client;
 pub mod wire;

@@ -128,6 +128,12 @@ actions! {
     33 Profile { idle: u8 }
     /// A socket comes up in a network that costs something.
     34 CostlySocket { socket: u8, bound: u8, cost: u16 }
+    /// A STUN or TURN server is given, by its address or its name.
+    35 Server { which: u8, how: u8 }
+    /// A socket that was asked for is opened or refused, or one that was not.
+    36 SocketAnswer { which: u8, how: u8 }
+    /// A stream is opened, closed, written or read from, or one that was never asked for.
+    37 StreamAnswer { which: u8, how: u8, bytes: Vec<u8> }
 }
 
 impl Action {

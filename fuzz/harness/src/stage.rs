@@ -14,14 +14,17 @@ use floe_core::{
 };
 
 use crate::forge::Forge;
+use crate::memory::MOST_BYTES;
 use crate::places::{Place, own};
 use crate::script::{Action, Setting, Step, pick};
 
 mod act;
 mod known;
+mod servers;
 mod signalling;
 
 use known::Known;
+use servers::Servers;
 
 /// The agent and what is around it.
 pub struct Stage {
@@ -47,6 +50,7 @@ pub struct Stage {
     told_of_path: BTreeSet<ComponentId>,
     failed: bool,
     closed: bool,
+    servers: Servers,
     /// What is left to do, so that no input takes for ever.
     effort: u32,
 }
@@ -99,6 +103,7 @@ impl Stage {
             told_of_path: BTreeSet::new(),
             failed: false,
             closed: false,
+            servers: Servers::default(),
             effort: MOST_EFFORT,
         }
     }
@@ -122,9 +127,9 @@ impl Stage {
                 Output::Transmit(transmit) => self.on_transmit(&transmit),
                 Output::Event(event) => self.on_event(&event),
                 Output::Resolve(query) => self.on_query(&query),
-                Output::Socket(_) => {}
+                Output::Socket(request) => self.servers.on_request(request),
                 Output::Wait(until) => {
-                    assert!(!self.closed, "a closed agent waits");
+                    assert!(!self.closed || self.servers.may_linger(self.now, until), "a closed agent waits");
                     assert!(until.is_none_or(|at| at > self.now), "{until:?} is not after {:?}", self.now);
                     self.wake = until;
                     self.follow();
@@ -140,11 +145,12 @@ impl Stage {
         panic!("{MOST_OUTPUTS} outputs at {:?} and no end", self.now);
     }
 
-    /// The end of the story: a last look, and the agent alone, with how many generations it may have.
-    pub fn finish(mut self) -> (Agent, usize) {
+    /// The end of the story: a last look, and the agent alone, with how many bytes it may hold.
+    pub fn finish(mut self) -> (Agent, i64) {
         self.poll();
         assert!(self.agent.explain().to_string().len() < 64 * 1_024);
-        (self.agent, self.known.count())
+        let most = self.known.count() as i64 * MOST_BYTES + self.servers.most_bytes();
+        (self.agent, most)
     }
 
     /// The peer learns what credentials are in force, and uses those that the agent knows.
@@ -186,6 +192,10 @@ impl Stage {
     }
 
     fn on_transmit(&mut self, transmit: &Transmit<'_>) {
+        if transmit.stream.is_some() || servers::is_server(transmit.remote) {
+            assert!(!self.failed, "it has ended and sends");
+            return self.servers.on_transmit(transmit, &self.sockets);
+        }
         assert!(!self.closed && !self.failed, "it has ended and sends");
         self.follow();
         let (local, _) = self.sockets.get(&transmit.socket).expect("a socket that is up");

@@ -4,7 +4,9 @@
 use std::fs;
 use std::path::PathBuf;
 
-use floe_fuzz_harness::{agent_raw, agent_signed, candidate, commands, description, framing, wire};
+use floe_fuzz_harness::{
+    agent_raw, agent_signed, candidate, commands, description, framing, turn_client, wire,
+};
 
 fn replay(target: &str, run: fn(&[u8])) {
     let folder: PathBuf = [env!("CARGO_MANIFEST_DIR"), "..", "corpus", target].iter().collect();
@@ -53,4 +55,9 @@ fn peers_that_know_the_password_replay() {
 #[test]
 fn whole_lives_replay() {
     replay("commands", commands::run);
+}
+
+#[test]
+fn servers_that_mean_no_good_replay() {
+    replay("turn_client", turn_client::run);
 }

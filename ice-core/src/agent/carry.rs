@@ -173,6 +173,8 @@ impl Agent {
             }
             return Some(departure);
         }
+        // A request that was not answered has run out, instead of being repeated.
+        self.take_relay_news();
         None
     }
 
@@ -197,11 +199,11 @@ impl Agent {
             Life::Closed => self.now,
             _ => self.generations.current.checks.next_slot(),
         };
-        let relays = self.gatherer.relays.iter();
-        let ready = relays.filter(|relay| way(relay, &self.carriers).is_some());
-        let deadlines = ready.filter_map(|relay| match relay.has_held() {
-            true => Some(self.now),
-            false => relay.allocation.next_deadline(slot),
+        let deadlines = self.gatherer.relays.iter().filter_map(|relay| match way(relay, &self.carriers) {
+            // Nothing can go, but what there is ends all the same.
+            None => relay.allocation.next_end(),
+            Some(_) if relay.has_held() => Some(self.now),
+            Some(_) => relay.allocation.next_deadline(slot),
         });
         deadlines.chain(self.gatherer.relays.next_attempt()).min()
     }

@@ -298,9 +298,9 @@ impl Agent {
     pub fn close(&mut self, now: Instant) {
         self.advance(now);
         if self.life != Life::Closed {
+            self.life = Life::Closed;
             self.release_relays();
         }
-        self.life = Life::Closed;
         self.answers.clear();
         self.events.clear();
         self.close_connections(|_| true);

@@ -54,6 +54,9 @@ impl Agent {
 
     /// Begins an allocation, unless there are too many.
     fn allocate(&mut self, attempt: Attempt) {
+        if self.life != Life::Running {
+            return;
+        }
         let Some(server) = self.gatherer.relays.server(attempt.server) else { return };
         let transport = server.transport().clone();
         let (address, host) = (attempt.address, attempt.host);
@@ -104,6 +107,10 @@ impl Agent {
             Purpose::Relay(key) => key,
             Purpose::Peer(tuple) => return self.on_disconnected(tuple, end),
         };
+        // An agent that has failed tells nothing more.
+        if self.life == Life::Failed {
+            return;
+        }
         let Some(relay) = self.gatherer.relays.get(key) else { return };
         let (had_address, attempt) = (!relay.names.is_empty(), relay.attempt.clone());
         self.end_relay(key);
@@ -130,6 +137,10 @@ impl Agent {
 
     /// Takes what the allocations have to tell, until there is nothing.
     pub(super) fn take_relay_news(&mut self) {
+        // What is left is deleted when the agent is closed.
+        if self.life == Life::Failed {
+            return;
+        }
         loop {
             let relays = &mut self.gatherer.relays;
             let news = relays.iter_mut().find_map(|relay| Some((relay.key, relay.allocation.next_event()?)));
@@ -157,7 +168,7 @@ impl Agent {
                 }
                 let fault = ServerFault::from(failure);
                 self.tell_relay_fault(server, host.id(), fault);
-                if let Some(patience) = patience {
+                if let Some(patience) = patience.filter(|_| self.life == Life::Running) {
                     self.gatherer.relays.try_later(self.now + patience, attempt);
                 }
             }
@@ -301,6 +312,9 @@ impl Agent {
 
     /// Once more at the server, after a while that grows with each loss.
     fn allocate_again(&mut self, attempt: Attempt) {
+        if self.life != Life::Running {
+            return;
+        }
         let Some(server) = self.gatherer.relays.server(attempt.server) else { return };
         let (pause, attempt) = attempt.after_loss(server.address());
         self.gatherer.relays.try_later(self.now + pause, attempt);

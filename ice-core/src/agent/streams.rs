@@ -12,7 +12,7 @@ impl Agent {
     }
 
     /// The component is not used after all, as when the answer says that RTP and RTCP share one (RFC 8839 §4.1.2), or when
-    /// its data stream was removed. Its candidates, pairs and paths go at once, and no event tells of it again; its
+    /// its data stream was removed. Its candidates, pairs, paths and allocations go at once, and no event tells of it again; its
     /// sockets are the caller's to close.
     ///
     /// # Errors
@@ -46,6 +46,7 @@ impl Agent {
         for socket in self.gatherer.remove_component(component) {
             self.answers.forget(socket);
             self.close_connections(|tuple| tuple.socket == socket);
+            self.end_relays_of(socket);
         }
         self.events.retain(|event| !is_of(event, component));
         Ok(())

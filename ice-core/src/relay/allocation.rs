@@ -137,13 +137,17 @@ impl Allocation {
     /// When there will be something to do. A new request waits for `slot`, the next Ta that is free.
     pub(crate) fn next_deadline(&self, slot: Instant) -> Option<Instant> {
         let job = self.jobs().map(|(ready, _)| ready.max(slot)).min();
-        let end = match &self.phase {
+        let deadlines = [job, self.next_end(), self.requests.next_deadline(), self.permissions.next_lapse()];
+        deadlines.into_iter().flatten().min()
+    }
+
+    /// When it ends, if nothing comes of what it does.
+    pub(crate) fn next_end(&self) -> Option<Instant> {
+        match &self.phase {
             Phase::Alive(alive) => Some(alive.expires),
             Phase::Releasing { until, .. } => Some(*until),
-            _ => None,
-        };
-        let deadlines = [job, end, self.requests.next_deadline(), self.permissions.next_lapse()];
-        deadlines.into_iter().flatten().min()
+            Phase::Allocating { .. } | Phase::Over => None,
+        }
     }
 
     /// Whether a new request waits for a slot of Ta.

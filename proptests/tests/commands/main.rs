@@ -24,8 +24,10 @@ use proptest::prelude::*;
 use proptest::sample::{Index, select};
 use proptest_state_machine::{ReferenceStateMachine, StateMachineTest, prop_state_machine};
 
+mod servers;
 mod steps;
 
+use servers::Servers;
 use steps::{Step, Whose, steps};
 
 prop_state_machine! {
@@ -97,6 +99,7 @@ struct Bench {
     is_closed: bool,
     /// Sockets that have been up and are not.
     sockets_down: Vec<SocketId>,
+    servers: Servers,
 }
 
 impl StateMachineTest for Machine {
@@ -121,6 +124,7 @@ impl StateMachineTest for Machine {
             answered: None,
             is_closed: false,
             sockets_down: Vec::new(),
+            servers: Servers::default(),
         }
     }
 
@@ -256,6 +260,9 @@ impl Bench {
                 let now = self.now();
                 assert!(self.agent.remove_component(now, ComponentId::FIRST).is_err(), "it is the only one");
             }
+            Step::Server { how, host } => self.server(how, host),
+            Step::SocketAnswer { id, how } => self.socket_answer(id, how),
+            Step::StreamAnswer { id, how, bytes } => self.stream_answer(id, how, &bytes),
             Step::Close => {
                 let now = self.now();
                 self.agent.close(now);
@@ -289,7 +296,8 @@ impl Bench {
                     return None;
                 }
                 Output::Wait(until) => {
-                    assert!(!self.is_closed);
+                    // Allocations are deleted within a second.
+                    assert!(!self.is_closed || self.servers.has_turn && until.is_some());
                     // Nothing is later than the end of time.
                     let is_over = self.latest == Instant::MAX;
                     assert!(
@@ -298,6 +306,12 @@ impl Bench {
                         self.latest
                     );
                     return until;
+                }
+                Output::Transmit(transmit)
+                    if transmit.stream.is_some() || servers::is_server(transmit.remote) =>
+                {
+                    assert!(!self.is_closed || self.servers.has_turn);
+                    assert!(!self.sockets_down.contains(&transmit.socket), "it is gone");
                 }
                 Output::Transmit(transmit) => {
                     assert!(!self.is_closed);
@@ -308,7 +322,7 @@ impl Bench {
                     }
                 }
                 Output::Event(_) => assert!(!self.is_closed),
-                Output::Socket(request) => panic!("nobody has given a server: {request:?}"),
+                Output::Socket(request) => assert!(self.servers.has_turn, "nobody gave one: {request:?}"),
                 Output::Resolve(query) => {
                     assert!(!self.is_closed);
                     let addresses = [[10, 0, 0, 2].into(), [224, 0, 0, 1].into()];

@@ -70,6 +70,22 @@ pub(crate) enum Step {
     /// The application's path works, or it does not.
     Note(bool),
     RemoveComponent,
+    /// A STUN or TURN server, by address or by name.
+    Server {
+        how: u8,
+        host: u8,
+    },
+    /// A socket that was asked for (or one that was not) is opened, wrongly or rightly, or refused.
+    SocketAnswer {
+        id: u32,
+        how: u8,
+    },
+    /// A stream is opened, closed or written, or bytes come out of it.
+    StreamAnswer {
+        id: u32,
+        how: u8,
+        bytes: Vec<u8>,
+    },
     Close,
 }
 
@@ -105,6 +121,10 @@ pub(crate) fn steps() -> impl Strategy<Value = Step> {
         1 => any::<bool>().prop_map(Step::Renomination),
         1 => any::<bool>().prop_map(Step::Note),
         1 => Just(Step::RemoveComponent),
+        3 => (0_u8..7, 0_u8..5).prop_map(|(how, host)| Step::Server { how, host }),
+        2 => (0_u32..6, 0_u8..3).prop_map(|(id, how)| Step::SocketAnswer { id, how }),
+        4 => (0_u32..6, 0_u8..6, prop::collection::vec(any::<u8>(), 0..40))
+            .prop_map(|(id, how, bytes)| Step::StreamAnswer { id, how, bytes }),
         6 => lines().prop_map(Step::Candidate),
         1 => Just(Step::EndOfCandidates),
         1 => whose.prop_map(Step::EndOf),

@@ -120,7 +120,16 @@ impl Stage {
             }
             Action::Close {} => {
                 self.agent.close(at);
+                if !self.closed {
+                    self.servers.on_close(self.now);
+                }
                 self.closed = true;
+                false
+            }
+            Action::Server { which, how } => self.server(at, *which, *how),
+            Action::SocketAnswer { which, how } => self.socket_answer(at, *which, *how),
+            Action::StreamAnswer { which, how, bytes } => {
+                self.stream_answer(at, *which, *how, bytes);
                 false
             }
             later => self.signalling(at, later),

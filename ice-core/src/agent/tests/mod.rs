@@ -16,6 +16,7 @@ mod nomination;
 mod patience;
 mod profile;
 mod puppet;
+mod relays;
 mod restart;
 mod restart_candidates;
 mod roaming;
