@@ -47,6 +47,13 @@ pub(crate) struct Demo {
     /// What drives the agents' sockets and timers
     #[arg(long, value_name = "NAME", default_value = "tokio")]
     pub(crate) runtime: RuntimeName,
+
+    /// Start on a relay, and go direct while data flows
+    ///
+    /// A TURN server runs within the demo, on the loopback interface. Both agents tell each other of relayed addresses only, and
+    /// data flows over these, a datagram each millisecond. Then each may tell of its own addresses, and the timeline shows the move.
+    #[arg(long, conflicts_with = "runtime")]
+    pub(crate) relay: bool,
 }
 
 #[derive(ValueEnum, Serialize, Clone, Copy, PartialEq, Eq, Debug)]
@@ -210,6 +217,23 @@ pub(crate) struct ServeTurn {
     /// The certificate's private key, as PEM
     #[arg(long, value_name = "FILE", requires = "tls_cert")]
     pub(crate) tls_key: Option<PathBuf>,
+}
+
+impl ServeTurn {
+    /// For one user, on the loopback interface and at any port.
+    pub(crate) fn on_loopback((name, password): (&str, &str)) -> Self {
+        Self {
+            listen: vec![(std::net::Ipv4Addr::LOCALHOST, 0).into()],
+            user: vec![(name.to_owned(), password.to_owned())],
+            realm: "floe".to_owned(),
+            relay_ip: Vec::new(),
+            max_allocations: 10,
+            quota: 10,
+            tls_listen: Vec::new(),
+            tls_cert: None,
+            tls_key: None,
+        }
+    }
 }
 
 /// One address and a port. An answer has to leave the address that was asked, so that none that stands for several will do.

@@ -88,10 +88,10 @@ impl floe_core::trace::Observer for Watcher {
     fn observe(&mut self, _now: floe_core::Instant, event: &TraceEvent) {
         let mut book = self.book.lock().unwrap_or_else(PoisonError::into_inner);
         match event {
-            TraceEvent::ServerAsked { tuple, .. } | TraceEvent::RelayAsked { tuple, .. } => {
-                if !book.asked.contains(&tuple.remote) {
-                    book.asked.push(tuple.remote);
-                }
+            TraceEvent::ServerAsked { tuple, .. } | TraceEvent::RelayAsked { tuple, .. }
+                if !book.asked.contains(&tuple.remote) =>
+            {
+                book.asked.push(tuple.remote);
             }
             TraceEvent::ServerAnswered { tuple, mapped: Some(mapped), other, .. } => {
                 let took = self.start.elapsed();

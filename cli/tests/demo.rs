@@ -1,5 +1,10 @@
 //! `floe demo` on this machine, as a whole.
-#![allow(clippy::expect_used, clippy::indexing_slicing, reason = "helpers of tests fail by panicking")]
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "helpers of tests fail by panicking"
+)]
 
 use std::process::{Command, Output};
 
@@ -41,6 +46,25 @@ fn it_connects_on_every_runtime() {
         assert!(output.status.success(), "{runtime}: {document:#}");
         assert_eq!((&document["runtime"], &document["well"]), (&runtime.into(), &true.into()));
     }
+}
+
+#[test]
+fn with_a_relay_it_starts_there_goes_direct_under_traffic_and_loses_nothing() {
+    let output = floe(&["demo", "--relay", "--json"]);
+    let story: Value = serde_json::from_slice(&output.stdout).expect("one JSON document");
+    assert!(output.status.success(), "{story:#}");
+    for way in ["alice_to_bob", "bob_to_alice"] {
+        let count = |what: &str| story[way][what].as_u64().unwrap_or_default();
+        assert!(count("relayed") > 0 && count("direct") > 0, "{story:#}");
+        assert_eq!((count("relayed") + count("direct"), 0), (count("received"), count("lost")));
+    }
+    let steps = story["steps"].as_array().expect("steps");
+    let place = |text: &str| {
+        let is_it = |step: &Value| step["what"].as_str().is_some_and(|what| what.starts_with(text));
+        steps.iter().position(is_it).unwrap_or_else(|| panic!("no {text}: {story:#}"))
+    };
+    let moments = ["selects relay", "both may tell", "selects host"].map(place);
+    assert!(moments.is_sorted(), "{story:#}");
 }
 
 #[test]

@@ -120,11 +120,11 @@ pub mod wire;
 
 pub use agent::{
     Agent, AgentConfig, CandidateId, CandidatePairStats, CandidateStats, CarrierError, Cause, ComponentError,
-    ConfigError, Datagram, Event, IceTransportState, MAX_COMPONENTS, MAX_EARLY_ENDS, MAX_OLD_GENERATIONS,
-    MAX_PENDING_ANSWERS, MAX_QUERIES, MAX_SERVER_NAMES, MAX_STREAM_BACKLOG, MAX_STREAMS, MAX_TRANSMIT,
-    MappingKnowledge, NotSent, Output, PairReport, Path, Query, QueryId, Received, RemoteError, Report,
-    ResolveError, RestartError, SendError, ServerFault, SocketRequest, Stats, StreamEnd, Taken, Transmit,
-    TransportStats, Unresolved, Untaken,
+    ConfigError, Datagram, Event, IceTransportState, MAX_ACCEPTED_STREAMS, MAX_COMPONENTS, MAX_EARLY_ENDS,
+    MAX_OLD_GENERATIONS, MAX_PENDING_ANSWERS, MAX_QUERIES, MAX_SERVER_NAMES, MAX_STREAM_BACKLOG, MAX_STREAMS,
+    MAX_TRANSMIT, MappingKnowledge, NotSent, Output, PairReport, Path, Query, QueryId, Received, RemoteError,
+    Report, ResolveError, RestartError, SendError, ServerFault, SocketRequest, Stats, StreamEnd, Taken,
+    Transmit, TransportStats, Unresolved, Untaken,
 };
 pub use base::{ComponentId, Instant, InterfaceId, PairId, SocketId, StreamId, Tuple};
 pub use candidate::{AddressPrefix, Candidate, CandidateFilter, CandidateType, CandidateTypes, PrefixError};

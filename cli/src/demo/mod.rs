@@ -4,6 +4,7 @@
 mod document;
 mod exchange;
 mod record;
+mod relayed;
 mod text;
 pub(crate) mod timeline;
 
@@ -31,6 +32,9 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Runs the demo and prints it. It is an error if it did not go well.
 pub(crate) async fn run(args: &args::Demo) -> Result<(), Error> {
+    if args.relay {
+        return relayed::run(args.json).await;
+    }
     let document = connect_both(args.runtime).await?;
     let mut stdout = std::io::stdout().lock();
     if args.json {

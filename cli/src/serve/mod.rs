@@ -8,6 +8,8 @@ mod tls;
 mod turn;
 mod udp;
 
+pub(crate) use turn::Turn;
+
 use std::fmt;
 use std::future::Future;
 use std::io::{self, Write};

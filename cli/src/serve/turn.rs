@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use floe_sim::Instant;
 use floe_sim::server::{FiveTuple, Transport, TurnConfig, TurnEvent, TurnOutput, TurnServer};
-use tokio::sync::mpsc::{self, Sender};
+use tokio::sync::mpsc::{self, Receiver, Sender};
 use tokio::time::sleep_until;
 
 use super::streams::{self, Piece, Serial, StreamInput};
@@ -24,48 +24,14 @@ pub(super) enum Input {
     Stream(StreamInput),
 }
 
+/// Serves until `stop`, and tells of everything.
 pub(super) async fn run(args: &ServeTurn, stop: impl Future<Output = ()>) -> Result<(), Error> {
-    let mut seed = [0; 32];
-    getrandom::fill(&mut seed).map_err(|error| Error::Output(error.into()))?;
-    let (sender, mut queue) = mpsc::channel(MAX_WAITING);
-    let mut sockets = Sockets::new(sender.clone(), Input::FromClient);
-    let mut bound = Vec::new();
-    for at in &args.listen {
-        let local = sockets.bind(*at).map_err(cannot_listen("udp", *at))?;
-        log_listening("udp", local)?;
-        bound.push(local);
-        let local = streams::listen(*at, None, &sender).map_err(cannot_listen("tcp", *at))?;
-        log_listening("tcp", local)?;
+    let mut turn = Turn::bind(args)?;
+    for (transport, local) in &turn.bound {
+        log_listening(transport, *local)?;
     }
-    if let (Some(cert), Some(key)) = (&args.tls_cert, &args.tls_key) {
-        let acceptor = tls::acceptor(cert, key)?;
-        for at in &args.tls_listen {
-            let local =
-                streams::listen(*at, Some(acceptor.clone()), &sender).map_err(cannot_listen("tls", *at))?;
-            log_listening("tls", local)?;
-        }
-    }
-    let mut server = TurnServer::new(config(args, &bound), seed)?;
-    server.watch();
-    let relays = Sockets::new(sender, Input::FromPeer);
-    let start = tokio::time::Instant::now();
-    let mut turn = Turn { server, start, sockets, relays, streams: BTreeMap::new() };
-    let mut stop = pin!(stop);
-    loop {
-        let due = turn.server.next_deadline().map(|due| start + Duration::from_nanos(due.as_nanos()));
-        tokio::select! {
-            biased;
-            () = &mut stop => break,
-            () = sleep_until(due.unwrap_or(start)), if due.is_some() => {
-                turn.server.advance(turn.now(), &mut turn.relays);
-            }
-            input = queue.recv() => match input {
-                Some(input) => turn.on_input(input),
-                None => break,
-            },
-        }
-        turn.flush()?;
-    }
+    turn.server.watch();
+    turn.serve(stop).await?;
     let counts = turn.server.counts();
     let allocations = turn.server.allocations().count();
     let relayed = counts.to_peers + counts.to_clients;
@@ -76,10 +42,8 @@ pub(super) async fn run(args: &ServeTurn, stop: impl Future<Output = ()>) -> Res
 }
 
 /// What is served. Relayed from are the addresses that are listened on, where no others are given.
-fn config(args: &ServeTurn, bound: &[SocketAddr]) -> TurnConfig {
-    let listening = bound.iter().map(SocketAddr::ip);
-    let relays: Vec<IpAddr> =
-        if args.relay_ip.is_empty() { listening.collect() } else { args.relay_ip.clone() };
+fn config(args: &ServeTurn, listening: Vec<IpAddr>) -> TurnConfig {
+    let relays = if args.relay_ip.is_empty() { listening } else { args.relay_ip.clone() };
     let first = relays.first().copied().unwrap_or(IpAddr::V4(std::net::Ipv4Addr::LOCALHOST));
     let mut config = TurnConfig::new(&args.realm, first);
     // From the loopback interface nothing else can be reached, so that who relays from there means peers there.
@@ -96,7 +60,8 @@ fn config(args: &ServeTurn, bound: &[SocketAddr]) -> TurnConfig {
     config
 }
 
-struct Turn {
+/// A server and all that it is reached by.
+pub(crate) struct Turn {
     server: TurnServer,
     /// When the server's time began.
     start: tokio::time::Instant,
@@ -104,9 +69,63 @@ struct Turn {
     relays: Sockets<Input>,
     /// The connections that are open: which one, and what is to be written to it.
     streams: BTreeMap<FiveTuple, (Serial, Sender<Vec<u8>>)>,
+    queue: Receiver<Input>,
+    /// Where it listens, and over what.
+    bound: Vec<(&'static str, SocketAddr)>,
 }
 
 impl Turn {
+    /// Opens everything that is to be listened on.
+    pub(crate) fn bind(args: &ServeTurn) -> Result<Self, Error> {
+        let mut seed = [0; 32];
+        getrandom::fill(&mut seed).map_err(|error| Error::Output(error.into()))?;
+        let (sender, queue) = mpsc::channel(MAX_WAITING);
+        let mut sockets = Sockets::new(sender.clone(), Input::FromClient);
+        let mut bound = Vec::new();
+        for at in &args.listen {
+            bound.push(("udp", sockets.bind(*at).map_err(cannot_listen("udp", *at))?));
+            bound.push(("tcp", streams::listen(*at, None, &sender).map_err(cannot_listen("tcp", *at))?));
+        }
+        if let (Some(cert), Some(key)) = (&args.tls_cert, &args.tls_key) {
+            let acceptor = tls::acceptor(cert, key)?;
+            for at in &args.tls_listen {
+                let local = streams::listen(*at, Some(acceptor.clone()), &sender);
+                bound.push(("tls", local.map_err(cannot_listen("tls", *at))?));
+            }
+        }
+        let udp = bound.iter().filter(|(transport, _)| *transport == "udp").map(|(_, at)| at.ip());
+        let server = TurnServer::new(config(args, udp.collect()), seed)?;
+        let relays = Sockets::new(sender, Input::FromPeer);
+        let start = tokio::time::Instant::now();
+        Ok(Self { server, start, sockets, relays, streams: BTreeMap::new(), queue, bound })
+    }
+
+    /// The first address that it is asked at over UDP.
+    pub(crate) fn address(&self) -> Option<SocketAddr> {
+        self.bound.first().map(|(_, at)| *at)
+    }
+
+    /// Serves until `stop`.
+    pub(crate) async fn serve(&mut self, stop: impl Future<Output = ()>) -> Result<(), Error> {
+        let mut stop = pin!(stop);
+        loop {
+            let due = self.server.next_deadline();
+            let due = due.map(|due| self.start + Duration::from_nanos(due.as_nanos()));
+            tokio::select! {
+                biased;
+                () = &mut stop => return Ok(()),
+                () = sleep_until(due.unwrap_or(self.start)), if due.is_some() => {
+                    self.server.advance(self.now(), &mut self.relays);
+                }
+                input = self.queue.recv() => match input {
+                    Some(input) => self.on_input(input),
+                    None => return Ok(()),
+                },
+            }
+            self.flush()?;
+        }
+    }
+
     fn now(&self) -> Instant {
         let passed = self.start.elapsed().as_nanos();
         Instant::from_nanos(u64::try_from(passed).unwrap_or(u64::MAX))

@@ -7,6 +7,7 @@
 )]
 
 mod client;
+mod gather;
 mod relay;
 
 use std::net::{SocketAddr, TcpStream, UdpSocket};

@@ -5,7 +5,9 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use floe_core::server::IceServer;
-use floe_core::{ComponentId, Profile, ServerError, Socket, SocketError, SocketId, TurnServer};
+use floe_core::{
+    CandidateFilter, ComponentId, Profile, ServerError, Socket, SocketError, SocketId, TurnServer,
+};
 
 use super::Session;
 use crate::error::{Unused, UnusedReason};
@@ -50,6 +52,15 @@ impl<R: Runtime> Session<R> {
     /// If there is no such socket, or the session has ended.
     pub fn socket_down(&self, socket: SocketId) -> Result<(), SocketError> {
         self.shared().with(|state| state.close(socket))
+    }
+
+    /// Another filter for our own candidates, as from relay only to everything: see
+    /// [`Agent::set_local_filter`](floe_core::Agent::set_local_filter).
+    ///
+    /// # Errors
+    /// If the session has ended.
+    pub fn set_local_filter(&self, filter: CandidateFilter) -> Result<(), SocketError> {
+        self.shared().command(|agent, now| agent.set_local_filter(now, filter))
     }
 
     /// Asks these servers too, whose names are looked up: see [`Agent::add_ice_server`](floe_core::Agent::add_ice_server). To be

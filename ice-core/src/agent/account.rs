@@ -9,7 +9,7 @@ use super::stats::{
 };
 use super::{Agent, Life};
 use crate::base::{ComponentId, Instant, PairId, Tuple};
-use crate::candidate::{CandidateType, LocalCandidate, RemoteCandidate, Transport};
+use crate::candidate::{CandidateType, LocalCandidate, RemoteCandidate};
 use crate::check::{Pair, PairNomination};
 use crate::path::Outlet;
 
@@ -172,14 +172,14 @@ fn local_stats(now: Instant, generation: &Generation, local: &LocalCandidate) ->
         transport_id: local.component,
         address: local.address.ip(),
         port: local.address.port(),
-        protocol: Transport::Udp,
+        protocol: local.transport(),
         candidate_type: local.kind,
         priority: local.priority,
         foundation: local.foundation,
         related_address: related.map(|it| it.ip()),
         related_port: related.map(|it| it.port()),
         username_fragment: Some(generation.local.ufrag().into()),
-        tcp_type: None,
+        tcp_type: local.tcp,
     }
 }
 
@@ -190,13 +190,13 @@ fn remote_stats(now: Instant, generation: &Generation, remote: &RemoteCandidate)
         transport_id: remote.component,
         address: remote.address.ip(),
         port: remote.address.port(),
-        protocol: Transport::Udp,
+        protocol: remote.transport(),
         candidate_type: remote.kind,
         priority: remote.priority,
         foundation: remote.foundation,
         related_address: None,
         related_port: None,
         username_fragment: generation.remote.as_ref().map(|it| it.credentials.ufrag().into()),
-        tcp_type: None,
+        tcp_type: remote.tcp,
     }
 }

@@ -66,6 +66,11 @@ impl Answers {
         self.0.retain(|answer| answer.tuple.socket != socket);
     }
 
+    /// The flow is gone.
+    pub(super) fn forget_flow(&mut self, tuple: Tuple) {
+        self.0.retain(|answer| answer.tuple != tuple);
+    }
+
     pub(super) fn clear(&mut self) {
         self.0.clear();
     }

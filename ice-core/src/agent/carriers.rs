@@ -7,6 +7,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::net::{IpAddr, SocketAddr};
 
+use super::tcp::Standing;
 use super::{Agent, CarrierError, Life, Received, SocketRequest, StreamEnd};
 use crate::base::{Instant, SocketId, StreamId, Tuple};
 use crate::trace::{DropReason, TraceEvent};
@@ -20,22 +21,24 @@ pub const MAX_STREAM_BACKLOG: usize = 64 * 1024;
 
 #[derive(Debug, Default)]
 pub(super) struct Carriers {
-    requests: VecDeque<SocketRequest>,
-    streams: Vec<Stream>,
+    pub(super) requests: VecDeque<SocketRequest>,
+    pub(super) streams: Vec<Stream>,
     binds: Vec<Bind>,
     next_stream: u32,
     next_socket: u32,
 }
 
 #[derive(Debug)]
-struct Stream {
-    id: StreamId,
-    purpose: Purpose,
+pub(super) struct Stream {
+    pub(super) id: StreamId,
+    pub(super) purpose: Purpose,
     /// Our end, once it is open.
-    local: Option<SocketAddr>,
+    pub(super) local: Option<SocketAddr>,
     decoder: FrameDecoder,
     /// Bytes that were given out and are not written.
-    backlog: usize,
+    pub(super) backlog: usize,
+    /// If the peer is at the other end.
+    pub(super) standing: Standing,
 }
 
 /// A socket that was asked for.
@@ -90,7 +93,8 @@ impl Carriers {
         let id = StreamId(self.next_stream);
         self.next_stream = self.next_stream.checked_add(1)?;
         let decoder = FrameDecoder::new(purpose.framing());
-        self.streams.push(Stream { id, purpose, local, decoder, backlog: 0 });
+        let standing = Standing::default();
+        self.streams.push(Stream { id, purpose, local, decoder, backlog: 0, standing });
         Some(id)
     }
 
@@ -159,7 +163,7 @@ impl Carriers {
         self.streams.iter().any(|s| s.id == stream && s.backlog + super::MAX_TRANSMIT <= MAX_STREAM_BACKLOG)
     }
 
-    fn get_mut(&mut self, id: StreamId) -> Option<&mut Stream> {
+    pub(super) fn get_mut(&mut self, id: StreamId) -> Option<&mut Stream> {
         self.streams.iter_mut().find(|s| s.id == id)
     }
 
@@ -244,6 +248,9 @@ impl Agent {
         let of = self.carriers.get_mut(stream).ok_or(CarrierError::UnknownStream(stream))?;
         if of.local.replace(local).is_some() {
             return Err(CarrierError::OpenedBefore(stream));
+        }
+        if let Purpose::Peer(tuple) = of.purpose {
+            self.on_connected(tuple);
         }
         Ok(())
     }

@@ -1,10 +1,11 @@
 //! From a flow to what carries it: a datagram of ours as it is, or, out of a relayed address, within a frame for the relay's
-//! server. The way back is here, too.
+//! server, or over a connection behind its length. The way back is here, too.
 
 use core::net::SocketAddr;
 use core::ops::Range;
 
 use super::carriers::Purpose;
+use super::tcp::HEADER;
 use super::{Agent, Life, MAX_TRANSMIT, Received, SendError, Transmit};
 use crate::base::{Instant, SocketId, StreamId, Tuple};
 use crate::gather::{Relay, Via};
@@ -67,7 +68,7 @@ impl Agent {
         length: usize,
         scratch: &mut [u8; MAX_TRANSMIT],
     ) -> Option<Departure> {
-        if !tuple.socket.is_of_agent() {
+        if !tuple.socket.is_of_agent() && !self.is_tcp(tuple) {
             return Some(Departure { socket: tuple.socket, remote: tuple.remote, stream: None, length });
         }
         let message = *scratch;
@@ -86,13 +87,18 @@ impl Agent {
         }
     }
 
-    /// Frames what goes to a peer from a relayed address.
+    /// Frames what goes to a peer from a relayed address, or over a connection.
     pub(super) fn frame(
         &mut self,
         tuple: Tuple,
         payload: &[u8],
         scratch: &mut [u8; MAX_TRANSMIT],
     ) -> Result<Departure, SendError> {
+        if self.is_tcp(tuple) {
+            let stream = Some(self.frame_for_peer(tuple, payload, scratch)?);
+            let length = payload.len() + HEADER;
+            return Ok(Departure { socket: tuple.socket, remote: tuple.remote, stream, length });
+        }
         let Self { gatherer, random, carriers, .. } = self;
         let relay = gatherer.relays.named_mut(tuple.socket).ok_or(SendError::NoPath)?;
         // Nobody answers an indication, so nobody has to know its name.
@@ -259,7 +265,7 @@ impl Agent {
                     unpacked => self.deliver(from, unpacked, frame),
                 }
             }
-            Purpose::Peer(tuple) => self.receive_on(tuple, frame),
+            Purpose::Peer(tuple) => self.receive_framed(tuple, frame),
         }
     }
 }

@@ -6,6 +6,7 @@ use core::net::SocketAddr;
 
 use smallvec::SmallVec;
 
+use crate::base::StreamEnd;
 use crate::check::Role;
 use crate::gather::Silence;
 use crate::trace::CheckFailure;
@@ -128,6 +129,8 @@ pub enum Cause {
     ConsentRevoked,
     /// The path's socket, or the peer's candidate, was taken away.
     PathRemoved,
+    /// The path's TCP connection has ended.
+    Disconnected(StreamEnd),
 }
 
 /// What is known of the mapping behaviour of our own NAT (RFC 4787 §4.1).
@@ -149,6 +152,7 @@ impl From<CheckFailure> for Cause {
             CheckFailure::ConsentLost => Self::ConsentExpired,
             CheckFailure::ConsentRevoked => Self::ConsentRevoked,
             CheckFailure::Removed => Self::PathRemoved,
+            CheckFailure::Disconnected(end) => Self::Disconnected(end),
             CheckFailure::Refused(code) | CheckFailure::RelayRefused(code) => Self::Refused { code },
             CheckFailure::Asymmetric => Self::Asymmetric { answers: 1 },
             _ => Self::NominationUnanswered,
@@ -177,7 +181,7 @@ impl fmt::Display for Cause {
                 f.write_str("the peer says that it has no candidates")
             }
             Self::NothingToPair => f.write_str(
-                "no candidate of ours can talk to any of the peer's: they are of another address family",
+                "no candidate of ours can talk to any of the peer's: they are of another address family or transport",
             ),
             Self::Authentication { rejected, refused, misaddressed } => {
                 f.write_str("authentication failed: ")?;
@@ -265,6 +269,7 @@ impl fmt::Display for Cause {
             }
             Self::ConsentExpired => f.write_str("the peer has not answered for 30 s"),
             Self::ConsentRevoked => f.write_str("the peer has revoked its consent"),
+            Self::Disconnected(end) => write!(f, "the connection of the path is gone: {end}"),
             Self::PathRemoved => f.write_str("the socket or the peer's candidate of the path was taken away"),
         }
     }

@@ -7,7 +7,7 @@ use super::diagnosis::diagnose;
 use super::generation::Generation;
 use super::{Agent, MAX_TRANSMIT, PairReport, Path, Report};
 use crate::base::PairId;
-use crate::candidate::LocalCandidate;
+use crate::candidate::{LocalCandidate, Transport};
 use crate::check::Pair;
 use crate::gather::Relay;
 
@@ -76,11 +76,16 @@ impl Agent {
         let local = local_of(generation, pair)?;
         let remote = generation.candidates.remote(pair.remote)?;
         let relay = self.gatherer.relays.named(pair.tuple.socket);
-        let overhead = relay.map_or(0, |r| r.allocation.overhead(self.now, pair.tuple.remote));
+        let overhead = match (relay, base.transport()) {
+            (Some(relay), _) => relay.allocation.overhead(self.now, pair.tuple.remote),
+            (None, Transport::Tcp) => super::tcp::HEADER,
+            (None, Transport::Udp) => 0,
+        };
         Some(Path {
             pair: id,
             component: pair.component,
             socket: relay.map_or(pair.tuple.socket, Relay::carrier),
+            transport: base.transport(),
             local: local.address,
             local_type: local.kind,
             base: base.base,
@@ -90,7 +95,7 @@ impl Agent {
             rtt: valid.map(|v| v.rtt).unwrap_or_default(),
             relay: relay.map(|r| r.attempt.address),
             overhead,
-            largest_payload: if relay.is_some() { MAX_TRANSMIT - overhead } else { MAX_PAYLOAD },
+            largest_payload: if overhead > 0 { MAX_TRANSMIT - overhead } else { MAX_PAYLOAD },
         })
     }
 }

@@ -8,7 +8,7 @@ use alloc::string::String;
 use super::Remote;
 use super::description::Told;
 use crate::base::{ComponentId, PairId, Random};
-use crate::candidate::{Candidate, Candidates, Extensions, LocalCandidate};
+use crate::candidate::{Candidate, Candidates, LocalCandidate};
 use crate::check::{CheckConfig, Checks, Effect};
 use crate::description::Credentials;
 use crate::wire::IntegrityKey;
@@ -102,7 +102,7 @@ impl Generation {
     pub(super) fn signalled(&self, local: &LocalCandidate) -> Candidate {
         let mut candidate = local.to_signalled();
         // Always possible: a fragment is an extension's value, and so is a number.
-        let extensions = Extensions::new().with_ufrag(self.local.ufrag());
+        let extensions = candidate.extensions.clone().with_ufrag(self.local.ufrag());
         if let Ok(extensions) = extensions.and_then(|it| local.network.tell(it)) {
             candidate.extensions = extensions;
         }

@@ -83,7 +83,10 @@ impl Agent {
         if socket.kind() != CandidateType::Host {
             return Err(SocketError::HostOnly);
         }
-        if self.gatherer.has_address(socket.for_component(), socket.local().ip()) {
+        if socket.is_active_only() {
+            return Err(SocketError::ActiveOnly(socket.id()));
+        }
+        if self.gatherer.has_address_of(socket) {
             return Err(SocketError::SecondOnAddress(socket.local()));
         }
         Ok(())

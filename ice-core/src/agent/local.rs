@@ -2,11 +2,13 @@
 
 use core::net::{IpAddr, SocketAddr};
 
+use smallvec::SmallVec;
+
 use super::generation::Generations;
 use super::{Agent, Event, Life};
 use crate::base::{Instant, SocketId};
-use crate::candidate::{AddedLocal, LocalId};
-use crate::gather::SocketError;
+use crate::candidate::{AddedLocal, CandidateFilter, LocalId};
+use crate::gather::{Socket, SocketError};
 use crate::trace::TraceEvent;
 
 impl Agent {
@@ -40,6 +42,31 @@ impl Agent {
         address: SocketAddr,
     ) -> Result<(), SocketError> {
         self.add_reflexive(now, socket, address, None)
+    }
+
+    /// Another filter for our own candidates than [`local_filter`](super::AgentConfig::local_filter): what it lets through, and the one
+    /// before did not, is gathered, told and checked, as from relay only to everything. What was told before stays: to take it back,
+    /// restart, or take its socket down.
+    ///
+    /// # Errors
+    /// If the agent has ended.
+    pub fn set_local_filter(&mut self, now: Instant, filter: CandidateFilter) -> Result<(), SocketError> {
+        self.advance(now);
+        if self.life != Life::Running {
+            return Err(SocketError::Ended);
+        }
+        self.gather();
+        let had: SmallVec<[Socket; 4]> = self.gatherer.allocators();
+        let candidates = &mut self.generations.current.candidates;
+        for id in self.gatherer.set_filter(self.now, candidates, filter) {
+            self.on_gathered(id);
+        }
+        for host in self.gatherer.allocators() {
+            if !had.contains(&host) {
+                self.allocate_at_all(host);
+            }
+        }
+        Ok(())
     }
 
     pub(super) fn add_reflexive(

@@ -3,7 +3,6 @@
 
 mod account;
 mod answer;
-#[allow(dead_code, reason = "peers have no connections yet")]
 mod carriers;
 mod carry;
 mod compose;
@@ -11,6 +10,7 @@ mod config;
 mod description;
 mod diagnosis;
 mod explain;
+mod fragment;
 mod generation;
 mod lite;
 mod local;
@@ -33,6 +33,7 @@ mod stats;
 #[cfg(feature = "serde")]
 mod stats_json;
 mod streams;
+mod tcp;
 #[cfg(test)]
 mod tests;
 mod trickle;
@@ -62,6 +63,7 @@ use server_names::ServerNames;
 use trickle::EarlyEnd;
 use watch::Watch;
 
+pub use crate::base::StreamEnd;
 pub use answer::MAX_PENDING_ANSWERS;
 pub use carriers::{MAX_STREAM_BACKLOG, MAX_STREAMS};
 pub use config::{AgentConfig, ConfigError, MAX_COMPONENTS};
@@ -74,11 +76,12 @@ pub use resolve::{MAX_QUERIES, Query, QueryId, ResolveError, Unresolved};
 pub use restart::RestartError;
 pub use server_fault::ServerFault;
 pub use server_names::MAX_SERVER_NAMES;
-pub use socket_request::{CarrierError, SocketRequest, StreamEnd};
+pub use socket_request::{CarrierError, SocketRequest};
 pub use stats::{
     CandidateId, CandidatePairStats, CandidateStats, IceTransportState, NotSent, Stats, TransportStats,
 };
 pub use streams::ComponentError;
+pub use tcp::MAX_ACCEPTED_STREAMS;
 pub use trickle::MAX_EARLY_ENDS;
 
 /// An ICE agent for one peer.
@@ -179,7 +182,7 @@ impl Agent {
             life: Life::Running,
             random,
             tracer: Tracer::default(),
-            gatherer: Gatherer::new(config.local_filter),
+            gatherer: Gatherer::new(config.local_filter, config.lite),
             paths: Paths::new(gate, &components),
             answers: Answers::default(),
             events: VecDeque::new(),
@@ -260,8 +263,11 @@ impl Agent {
             return Err(SendError::LooksLikeStun);
         }
         match self.paths.outlet(self.now, component) {
-            Some(Outlet::Open(flow)) if flow.tuple.socket.is_of_agent() => {
-                self.bind_channel(flow.tuple);
+            Some(Outlet::Open(flow)) if flow.tuple.socket.is_of_agent() || self.is_tcp(flow.tuple) => {
+                // RFC 8445 §7.2.1: not before ICE is over.
+                if self.generations.current.checks.is_concluded(component) {
+                    self.bind_channel(flow.tuple);
+                }
                 let departure = self.frame(flow.tuple, payload, scratch)?;
                 self.paths.on_sent(self.now, component, flow.pair, payload.len());
                 Ok(departure.transmit(scratch))
@@ -287,8 +293,8 @@ impl Agent {
         self.tracer.emit(self.now, TraceEvent::SendFailed { tuple });
     }
 
-    /// Ends the agent at once: what waits to be sent is dropped. `poll` still deletes the allocations on TURN servers, which takes a second
-    /// at the most, and then says [`Output::Closed`].
+    /// Ends the agent at once: what waits to be sent is dropped, and connections to the peer are closed. `poll` still deletes the
+    /// allocations on TURN servers, which takes a second at the most, and then says [`Output::Closed`].
     pub fn close(&mut self, now: Instant) {
         self.advance(now);
         if self.life != Life::Closed {
@@ -297,6 +303,7 @@ impl Agent {
         self.life = Life::Closed;
         self.answers.clear();
         self.events.clear();
+        self.close_connections(|_| true);
     }
 
     /// The path that data of `component` takes at this moment.

@@ -7,7 +7,7 @@ use core::time::Duration;
 
 use super::{Cause, Query, Report, ServerFault, SocketRequest};
 use crate::base::{ComponentId, Instant, PairId, SocketId, StreamId};
-use crate::candidate::{Candidate, CandidateType};
+use crate::candidate::{Candidate, CandidateType, Transport};
 use crate::check::Role;
 use crate::description::Credentials;
 use crate::trace::DropReason;
@@ -181,6 +181,8 @@ pub struct Path {
     pub component: ComponentId,
     /// The socket that data goes out of.
     pub socket: SocketId,
+    /// What carries it. Over TCP, a payload has [`MAX_TRANSMIT`] - 2 bytes at the most.
+    pub transport: Transport,
     /// Our address as the peer sees it.
     pub local: SocketAddr,
     /// What kind of candidate that is.
@@ -222,13 +224,13 @@ pub enum SendError {
     LooksLikeStun,
     /// The relay has not let us send to the peer yet, or has not for five minutes (RFC 8656 §9).
     NoPermission,
-    /// The payload does not fit into a relay's frame.
+    /// The payload does not fit into a frame, of a relay or of a connection.
     TooLong {
         /// The longest that does, in bytes.
         largest: usize,
     },
-    /// The path is a stream, and as much as [`MAX_STREAM_BACKLOG`](super::MAX_STREAM_BACKLOG) waits to be written to it. Try
-    /// again later, or drop the payload, as a full network would.
+    /// The path is a stream, and as much as [`MAX_STREAM_BACKLOG`](super::MAX_STREAM_BACKLOG) waits to be written to it, or nearly
+    /// so: some room is kept for checks. Try again later, or drop the payload, as a full network would.
     Backlog,
     /// The agent has no such component.
     UnknownComponent(ComponentId),
@@ -266,7 +268,8 @@ pub enum RemoteError {
     UnknownComponent(ComponentId),
     /// The candidate, or the credentials, are of a generation that is over (RFC 8839 §4.4.3.1).
     OtherGeneration,
-    /// The candidate's transport is not one that the agent speaks; RFC 8839 §5.1 has it ignored.
+    /// The candidate's transport is not one that the agent speaks; RFC 8839 §5.1 has it ignored. Of TCP it speaks `active` and
+    /// `passive`, and not `so` (RFC 6544 §4.5).
     UnsupportedTransport,
     /// The candidate's address is a name that could not be resolved before, or that must not be asked for: one without
     /// a dot, or one under `.local` that has several (browsers make them with one).

@@ -5,7 +5,6 @@ use super::carry::{Departure, Slots};
 use super::generation::Generation;
 use super::{Agent, Cause, Event, Life, MAX_TRANSMIT, Output, Path, Query};
 use crate::base::{Instant, PairId};
-use crate::candidate::peer_reflexive_priority;
 use crate::check;
 use crate::path::{self, Loss};
 use crate::trace::CheckFailure;
@@ -111,6 +110,7 @@ impl Agent {
         self.gather();
         self.settle_lite();
         self.on_time_for_servers();
+        self.sweep_connections();
         self.on_time_for_relays();
         let (checks, mut cx) = self.checks_and_context();
         checks.on_time(&mut cx);
@@ -142,7 +142,7 @@ impl Agent {
             pair: due.pair,
             tuple: due.tuple,
             id: due.id,
-            priority: peer_reflexive_priority(local.local_preference, local.component.component),
+            priority: local.check_priority(),
             claim,
             use_candidate: false,
             nomination: None,
@@ -156,7 +156,7 @@ impl Agent {
         let Generation { remote, checks, .. } = &self.generations.current;
         let checks = remote.as_ref().and_then(|_| checks.next_deadline(self.now));
         let rooms = checks.into_iter().chain(self.paths.next_deadline()).chain(self.next_server_deadline());
-        let rooms = rooms.chain(self.next_relay_deadline());
+        let rooms = rooms.chain(self.next_relay_deadline()).chain(self.carriers.next_doom());
         rooms.chain(self.next_watch()).chain(self.next_inclination).min()
     }
 
@@ -209,6 +209,7 @@ impl Agent {
                     let _ = self.restart(self.now);
                 }
             }
+            check::Effect::Connect(pair) => self.connect(pair),
             check::Effect::Silent(pair) => self.paths.on_silent(self.now, pair),
             check::Effect::Reopened(component) => {
                 self.watch.on_lost(self.now);
@@ -264,5 +265,6 @@ fn failure_of(loss: Loss) -> CheckFailure {
         Loss::Revoked => CheckFailure::ConsentRevoked,
         Loss::Withdrawn => CheckFailure::NominationUnanswered,
         Loss::Removed => CheckFailure::Removed,
+        Loss::Disconnected(end) => CheckFailure::Disconnected(end),
     }
 }

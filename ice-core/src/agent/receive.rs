@@ -119,9 +119,10 @@ impl Agent {
             addressed.and_then(|username| self.generations.iter().find(|g| g.is_addressed_by(username)));
         let candidates = &generation.unwrap_or(current).candidates;
         // An old generation does not know sockets that came up later.
-        current.candidates.base_of(socket.id()).is_none()
-            || candidates.find_remote(socket.for_component(), tuple.remote).is_none()
-                && !self.remote_filter.admits(CandidateType::PeerReflexive, tuple.remote.ip())
+        let ours = self.direction(tuple);
+        let Some(local) = current.candidates.base_of(socket.id(), ours) else { return true };
+        candidates.find_remote(socket.for_component(), local.counterpart(), tuple.remote).is_none()
+            && !self.remote_filter.admits(CandidateType::PeerReflexive, tuple.remote.ip())
     }
 
     fn on_authenticated(
@@ -149,6 +150,7 @@ impl Agent {
             Accepted::RoleConflict => AnswerKind::RoleConflict,
         }));
         self.paths.on_request(tuple, component);
+        self.carriers.on_proven(tuple);
         match accepted {
             Accepted::SuccessOnly => Err(DropReason::TooManyCandidates),
             Accepted::NominationRefused => Err(DropReason::NominationRefused),
@@ -167,10 +169,11 @@ impl Agent {
         if self.generations.is_old(number) {
             return Ok(Accepted::Success);
         }
+        let ours = self.direction(tuple);
         let Self { generations, random, tracer, .. } = self;
         let Some(generation) = generations.get_mut(number) else { return Err(DropReason::WrongUsername) };
         // RFC 8445 §7.3.1.4: the local candidate is the one that is its own base.
-        let local = generation.candidates.base_of(tuple.socket).ok_or(DropReason::UnknownSocket)?.id;
+        let local = generation.candidates.base_of(tuple.socket, ours).ok_or(DropReason::UnknownSocket)?.id;
         let request = Request {
             id: message.transaction_id(),
             tuple,
@@ -236,7 +239,10 @@ impl Agent {
         }
         let error = message.error_code().map(ErrorCode::code);
         match (message.class(), error) {
-            (Class::Success, _) => self.on_success(tuple, message, of_check),
+            (Class::Success, _) => {
+                self.carriers.on_proven(tuple);
+                self.on_success(tuple, message, of_check)
+            }
             (_, Some(code)) => {
                 self.on_error(tuple, message, of_check, code);
                 Ok(())

@@ -79,7 +79,10 @@ impl Agent {
         };
         match via {
             Some(via) => {
-                self.gatherer.relays.start(key, attempt, via);
+                // RFC 8445 §14.3: an allocation takes two requests where credentials are wanted, as they are.
+                let waiting = u32::try_from(self.gatherer.inquiries.waiting()).unwrap_or(u32::MAX);
+                let ta = self.generations.current.checks.ta();
+                self.gatherer.relays.start(key, attempt, via, ta, waiting);
                 self.gatherer.inquiries.on_wait(self.now);
             }
             None => self.tell_relay_fault(address, host.id(), ServerFault::TooMany),
@@ -97,7 +100,10 @@ impl Agent {
 
     /// A stream has ended, or a socket was not to be had.
     pub(super) fn on_carrier_lost(&mut self, purpose: Purpose, end: StreamEnd) {
-        let Purpose::Relay(key) = purpose else { return };
+        let key = match purpose {
+            Purpose::Relay(key) => key,
+            Purpose::Peer(tuple) => return self.on_disconnected(tuple, end),
+        };
         let Some(relay) = self.gatherer.relays.get(key) else { return };
         let (had_address, attempt) = (!relay.names.is_empty(), relay.attempt.clone());
         self.end_relay(key);
@@ -145,6 +151,10 @@ impl Agent {
                 let attempt = relay.attempt.clone();
                 self.end_relay(key);
                 let patience = failure.patience();
+                if patience.is_some() && attempt.is_over_datagrams() {
+                    // RFC 8445 §5.1.1.2: who has no room to relay may still tell how we are seen.
+                    let _ = self.gatherer.ask_once(self.now, host.id(), server);
+                }
                 let fault = ServerFault::from(failure);
                 self.tell_relay_fault(server, host.id(), fault);
                 if let Some(patience) = patience {

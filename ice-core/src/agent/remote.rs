@@ -4,10 +4,11 @@ use alloc::string::String;
 use core::net::{Ipv6Addr, SocketAddr};
 
 use super::resolve::Verdict;
+use super::tcp::tcp_type;
 use super::{Agent, Life, Remote, RemoteError};
 use crate::base::{ComponentId, Instant};
 use crate::candidate::{
-    AddedRemote, Address, Candidate, MAX_REMOTE_CANDIDATES, Network, NewRemote, Origin, Transport,
+    AddedRemote, Address, Candidate, MAX_REMOTE_CANDIDATES, Network, NewRemote, Origin, TcpType,
     is_transport_address,
 };
 use crate::description::Credentials;
@@ -57,7 +58,7 @@ impl Agent {
     /// [`Output::Resolve`](super::Output::Resolve).
     ///
     /// # Errors
-    /// Why the candidate is not of use. Most are no fault of the caller: a peer may well signal TCP candidates. One that is new, and
+    /// Why the candidate is not of use. Most are no fault of the caller: a peer may well signal candidates of a transport that is not known. One that is new, and
     /// comes after the peer's [`end_of_remote_candidates`](Self::end_of_remote_candidates), is [`RemoteError::AfterEnd`].
     pub fn add_remote_candidate(&mut self, now: Instant, candidate: &Candidate) -> Result<(), RemoteError> {
         self.add_stream_candidate(now, 0, candidate)
@@ -82,7 +83,7 @@ impl Agent {
         if !self.components.contains(&component) {
             return Err(RemoteError::UnknownComponent(component));
         }
-        if candidate.transport != Transport::Udp {
+        if tcp_type(candidate).is_none() {
             return Err(RemoteError::UnsupportedTransport);
         }
         let is_admitted = match &candidate.address {
@@ -114,14 +115,17 @@ impl Agent {
                 let nowhere = SocketAddr::new(Ipv6Addr::UNSPECIFIED.into(), 0);
                 return Err(RemoteError::NotATransportAddress(nowhere));
             }
+            // Nothing is ever sent there (RFC 6544 §4.5), and so nobody has to know where that is.
+            Address::Name { .. } if tcp_type(candidate) == Some(Some(TcpType::Active)) => return Ok(()),
             Address::Name { name, port } => match self.names.add(name, stream, candidate, has_ended)? {
                 Verdict::Wait => return Ok(()),
                 Verdict::Known(ip) => SocketAddr::new(ip, *port),
             },
         };
         let component = ComponentId { stream, component: candidate.component };
+        let tcp = tcp_type(candidate).ok_or(RemoteError::UnsupportedTransport)?;
         let candidates = &self.generations.current.candidates;
-        let known = candidates.find_remote(component, address).filter(|r| r.origin == Origin::Signalled);
+        let known = candidates.find_remote(component, tcp, address).filter(|r| r.origin == Origin::Signalled);
         if has_ended && known.is_none() {
             return Err(RemoteError::AfterEnd);
         }
@@ -144,9 +148,18 @@ impl Agent {
             return Err(RemoteError::NotATransportAddress(address));
         }
         let Candidate { foundation, priority, kind, .. } = *candidate;
+        let tcp = tcp_type(candidate).ok_or(RemoteError::UnsupportedTransport)?;
         let candidates = &mut self.generations.current.candidates;
         let network = Network::told(&candidate.extensions);
-        match candidates.add_remote(NewRemote { component, address, kind, priority, foundation, network }) {
+        match candidates.add_remote(NewRemote {
+            component,
+            address,
+            tcp,
+            kind,
+            priority,
+            foundation,
+            network,
+        }) {
             AddedRemote::Known(_) => {}
             AddedRemote::Full => return Err(RemoteError::TooMany),
             AddedRemote::New(id) => {

@@ -176,7 +176,7 @@ impl Names {
 
     /// The peer has taken a candidate back whose name is not known yet: those of its stream, component and port.
     pub(super) fn forget(&mut self, name: &str, stream: u16, candidate: &Candidate) {
-        let place = |c: &Candidate| (c.component, c.address.port());
+        let place = |c: &Candidate| (c.component, c.transport, c.address.port());
         for entry in self.entries.iter_mut().filter(|e| is_same(&e.name, name)) {
             if let State::New { waiting } | State::Asked { waiting, .. } = &mut entry.state {
                 waiting.retain(|(of, known)| *of != stream || place(known) != place(candidate));

@@ -4,6 +4,7 @@ use core::net::SocketAddr;
 
 use smallvec::SmallVec;
 
+use super::tcp::tcp_type;
 use super::{Agent, Event, Life, RemoteError};
 use crate::base::{ComponentId, Instant, SocketId};
 use crate::candidate::{Address, Candidate, LocalId, RemoteId};
@@ -51,6 +52,7 @@ impl Agent {
                 }
             }
         }
+        self.close_connections(|tuple| tuple.socket == socket);
         self.absorb();
     }
 
@@ -76,7 +78,12 @@ impl Agent {
             .is_some_and(|u| self.remote_credentials().is_none_or(|r| r.ufrag() != u))
         {
             let place = |c: &Candidate| {
-                (c.component, c.address.clone(), c.extensions.ufrag().map(alloc::string::String::from))
+                (
+                    c.component,
+                    c.transport,
+                    c.address.clone(),
+                    c.extensions.ufrag().map(alloc::string::String::from),
+                )
             };
             self.early.retain(|(of, known)| *of != stream || place(known) != place(candidate));
             return Ok(());
@@ -91,8 +98,9 @@ impl Agent {
                 }
             },
         };
+        let Some(tcp) = tcp_type(candidate) else { return Ok(()) };
         let current = &self.generations.current;
-        let Some(gone) = current.candidates.find_remote(component, address).map(|r| r.id) else {
+        let Some(gone) = current.candidates.find_remote(component, tcp, address).map(|r| r.id) else {
             return Ok(());
         };
         self.paths.remove(self.now, |flow| current.checks.pair(flow.pair).is_some_and(|p| p.remote == gone));

@@ -45,6 +45,7 @@ impl Agent {
         self.paths.remove_component(component);
         for socket in self.gatherer.remove_component(component) {
             self.answers.forget(socket);
+            self.close_connections(|tuple| tuple.socket == socket);
         }
         self.events.retain(|event| !is_of(event, component));
         Ok(())

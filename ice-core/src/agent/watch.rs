@@ -120,6 +120,7 @@ impl Agent {
         if self.gives_up_at().is_some_and(|at| at <= self.now) {
             self.life = Life::Failed;
             self.answers.clear();
+            self.close_connections(|_| true);
             self.events.push_back(Event::Failed(self.explain()));
         }
     }

@@ -8,6 +8,7 @@ mod extensions;
 mod filter;
 mod foundation;
 mod grammar;
+mod local;
 mod network;
 mod preference;
 mod priority;
@@ -20,13 +21,14 @@ pub use filter::{AddressPrefix, CandidateFilter, CandidateTypes, PrefixError};
 pub use foundation::{Foundation, FoundationTable, MAX_FOUNDATIONS};
 pub use grammar::MAX_LINE;
 pub(crate) use grammar::{Host, remote_candidate};
+pub use local::{LocalCandidate, NewLocal, Secrecy};
 pub use network::{MAX_NETWORK_COST, Network};
 pub use preference::LocalPreferences;
-pub use priority::{pair_priority, peer_reflexive_priority, priority};
+pub(crate) use preference::tcp_preference;
+pub use priority::{pair_priority, peer_reflexive_priority, priority, priority_over};
 pub(crate) use signalled::is_transport_address;
 pub use signalled::{Address, Candidate, CandidateType, Transport};
 pub use table::{
-    AddedLocal, AddedRemote, Candidates, LocalCandidate, LocalId, MAX_LOCAL_CANDIDATES,
-    MAX_LOCAL_PEER_REFLEXIVE, MAX_PEER_REFLEXIVE, MAX_REMOTE_CANDIDATES, NewLocal, NewRemote, Origin,
-    RemoteCandidate, RemoteId, Secrecy,
+    AddedLocal, AddedRemote, Candidates, LocalId, MAX_LOCAL_CANDIDATES, MAX_LOCAL_PEER_REFLEXIVE,
+    MAX_PEER_REFLEXIVE, MAX_REMOTE_CANDIDATES, NewRemote, Origin, RemoteCandidate, RemoteId,
 };

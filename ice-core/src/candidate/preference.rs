@@ -4,6 +4,8 @@ use core::net::{IpAddr, Ipv6Addr};
 
 use smallvec::{SmallVec, smallvec};
 
+use super::{CandidateType, TcpType};
+
 /// Hands out local preferences, each once.
 ///
 /// A priority that was signalled cannot change, and so an address that comes later ranks below those
@@ -66,6 +68,27 @@ impl LocalPreferences {
         *next = taken.saturating_sub(1).max(lowest);
         taken
     }
+}
+
+/// The local preference of a TCP candidate (RFC 6544 §4.2): the direction first, then what its address is worth, which is
+/// `preference` where it is not TCP. Each class of addresses keeps a band of its own, an eighth as wide.
+pub(crate) fn tcp_preference(kind: CandidateType, tcp: TcpType, preference: u16) -> u16 {
+    let direction = match (kind, tcp) {
+        (CandidateType::Host | CandidateType::Relayed, TcpType::Active) => 6,
+        (CandidateType::Host | CandidateType::Relayed, TcpType::SimultaneousOpen) => 2,
+        (CandidateType::Host | CandidateType::Relayed, TcpType::Passive) => 4,
+        (_, TcpType::Active) => 4,
+        (_, TcpType::SimultaneousOpen) => 6,
+        (_, TcpType::Passive) => 2,
+    };
+    let (highest, band, width) = match preference {
+        32768.. => (65535, 8191, 4096),
+        16384.. => (32767, 4095, 2048),
+        8192.. => (16383, 2047, 1024),
+        _ => (8191, 1023, 1024),
+    };
+    let other = band - (highest - preference).min(width - 1);
+    (direction << 13) + other
 }
 
 impl Default for LocalPreferences {
@@ -161,6 +184,27 @@ mod tests {
             assert_eq!(assign(&mut preferences, &[]), []);
             assert_eq!(assign(&mut preferences, &[only]), [65535]);
             assert_eq!(assign(&mut preferences, &["192.0.2.2"]), [65534]);
+        }
+    }
+
+    /// RFC 6544 §4.2: a single address has 8191, and no two of one direction are alike.
+    #[test]
+    fn over_tcp_the_direction_comes_before_the_address() {
+        use CandidateType::{Host, ServerReflexive};
+        let table = [
+            (Host, TcpType::Active, 65535, (6 << 13) + 8191),
+            (Host, TcpType::Passive, 65535, (4 << 13) + 8191),
+            (Host, TcpType::SimultaneousOpen, 65534, (2 << 13) + 8190),
+            (ServerReflexive, TcpType::Passive, 65535, (2 << 13) + 8191),
+            (Host, TcpType::Active, 32768, (6 << 13) + 4096),
+            (Host, TcpType::Active, 32767, (6 << 13) + 4095),
+            (Host, TcpType::Active, 16384, (6 << 13) + 2048),
+            (Host, TcpType::Active, 16383, (6 << 13) + 2047),
+            (Host, TcpType::Active, 8191, (6 << 13) + 1023),
+            (Host, TcpType::Active, 0, 6 << 13),
+        ];
+        for (kind, tcp, preference, expected) in table {
+            assert_eq!(tcp_preference(kind, tcp, preference), expected, "{kind} {tcp:?} {preference}");
         }
     }
 

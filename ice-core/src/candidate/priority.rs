@@ -1,18 +1,28 @@
 //! Priorities of candidates (RFC 8445 §5.1.2.1) and of pairs (§6.1.2.3).
 
-use super::CandidateType;
+use super::{CandidateType, Transport};
 
 /// The priority of a candidate: type first, then local preference, then component (RFC 8445 §5.1.2.1).
 ///
 /// `component` is 1 to 256; anything else counts as the nearest of these. The result is 1 to 2^31-1.
 pub const fn priority(kind: CandidateType, local_preference: u16, component: u16) -> u32 {
+    priority_over(Transport::Udp, kind, local_preference, component)
+}
+
+/// The same for a candidate of this transport (RFC 6544 §4.2).
+pub const fn priority_over(
+    transport: Transport,
+    kind: CandidateType,
+    local_preference: u16,
+    component: u16,
+) -> u32 {
     let component = match component {
         0 => 1,
         1..=256 => component,
         _ => 256,
     };
-    let sum =
-        ((kind.type_preference() as u32) << 24) | ((local_preference as u32) << 8) | (256 - component as u32);
+    let type_preference = kind.type_preference_over(transport) as u32;
+    let sum = (type_preference << 24) | ((local_preference as u32) << 8) | (256 - component as u32);
     // RFC 8445 §5.1.2: at least 1. The formula gives 0 for the last component of the least relay.
     if sum == 0 { 1 } else { sum }
 }

@@ -1,12 +1,14 @@
 //! The candidates of both sides, under keys that are never reused.
 //!
 //! Gathering fills the local side, signalling and connectivity checks fill the remote one; checks and
-//! paths read both. The tables hold UDP candidates with IP addresses: names are resolved before.
+//! paths read both. They have IP addresses: names are resolved before. A candidate is told apart by its address, and by its
+//! transport: who opens the connection, if it is TCP (RFC 6544 §4.5).
 
 use alloc::vec::Vec;
 use core::net::SocketAddr;
 
-use super::{Address, Candidate, CandidateType, Extensions, Foundation, Network, Transport, priority};
+use super::local::{LocalCandidate, NewLocal, Secrecy};
+use super::{CandidateType, Foundation, Network, TcpType, Transport, priority_over};
 use crate::base::{ComponentId, SocketId};
 
 /// How many local candidates of a component are kept. RFC 8445 §5.1.1.1 expects one for each address and component, and
@@ -32,98 +34,6 @@ pub struct LocalId(pub u16);
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct RemoteId(pub u16);
 
-/// A candidate of ours.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct LocalCandidate {
-    /// Its key.
-    pub id: LocalId,
-    /// What it is for.
-    pub component: ComponentId,
-    /// What it is sent from.
-    pub socket: SocketId,
-    /// The address that it is sent from (RFC 8445 §4 "base"). A relayed candidate is its own base.
-    pub base: SocketAddr,
-    /// The address that the peer sends to.
-    pub address: SocketAddr,
-    /// How it was obtained.
-    pub kind: CandidateType,
-    /// As signalled (RFC 8445 §5.1.2.1).
-    pub priority: u32,
-    /// The part of the priority that tells our addresses apart; the PRIORITY of checks is made from it.
-    pub local_preference: u16,
-    /// As signalled (RFC 8445 §5.1.1.3).
-    pub foundation: Foundation,
-    /// What is signalled as `raddr` and `rport`.
-    pub related: Option<SocketAddr>,
-    /// Whether the peer may know of it.
-    pub secrecy: Secrecy,
-    /// What is told of the network that it is on.
-    pub network: Network,
-}
-
-/// Whether the peer may know of a candidate of ours.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Secrecy {
-    /// It may.
-    Told,
-    /// A filter keeps its address out of signalling: it is there to be checked from, for the candidates whose base it is.
-    Hidden,
-    /// With the next generation: the end of this one's was told before it came (RFC 8838 §13).
-    Later,
-}
-
-impl Secrecy {
-    /// In another generation.
-    const fn of_next(self) -> Self {
-        match self {
-            Self::Told | Self::Later => Self::Told,
-            Self::Hidden => Self::Hidden,
-        }
-    }
-}
-
-impl LocalCandidate {
-    /// Whether the peer was told of it: not of what it has shown us itself (RFC 8445 §7.2.5.3.1), nor of what is hidden.
-    pub fn is_signalled(&self) -> bool {
-        self.kind != CandidateType::PeerReflexive && self.secrecy == Secrecy::Told
-    }
-
-    /// Whether a filter keeps its address out of signalling.
-    pub fn is_hidden(&self) -> bool {
-        self.secrecy == Secrecy::Hidden
-    }
-
-    /// The candidate as the peer is to hear of it, without extensions.
-    pub fn to_signalled(&self) -> Candidate {
-        Candidate {
-            foundation: self.foundation,
-            component: self.component.component,
-            transport: Transport::Udp,
-            priority: self.priority,
-            address: Address::Ip(self.address),
-            kind: self.kind,
-            related: self.related.map(Address::Ip),
-            extensions: Extensions::new(),
-        }
-    }
-}
-
-/// What [`Candidates::add_local`] is told; the table adds key and priority.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[expect(missing_docs, reason = "the fields of LocalCandidate")]
-pub struct NewLocal {
-    pub component: ComponentId,
-    pub socket: SocketId,
-    pub base: SocketAddr,
-    pub address: SocketAddr,
-    pub kind: CandidateType,
-    pub local_preference: u16,
-    pub foundation: Foundation,
-    pub related: Option<SocketAddr>,
-    pub secrecy: Secrecy,
-    pub network: Network,
-}
-
 /// What became of a local candidate.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[must_use]
@@ -145,6 +55,8 @@ pub struct RemoteCandidate {
     pub component: ComponentId,
     /// Where to send to.
     pub address: SocketAddr,
+    /// Who opens its connections, if it is a TCP candidate.
+    pub tcp: Option<TcpType>,
     /// How the peer obtained it; peer-reflexive until it is signalled.
     pub kind: CandidateType,
     /// As signalled, or from the PRIORITY attribute of the first request.
@@ -157,6 +69,13 @@ pub struct RemoteCandidate {
     pub origin: Origin,
     /// What the peer has told of the network that it is on.
     pub network: Network,
+}
+
+impl RemoteCandidate {
+    /// What carries its datagrams.
+    pub fn transport(&self) -> Transport {
+        transport_of(self.tcp)
+    }
 }
 
 /// How we know of a remote candidate.
@@ -174,6 +93,7 @@ pub enum Origin {
 pub struct NewRemote {
     pub component: ComponentId,
     pub address: SocketAddr,
+    pub tcp: Option<TcpType>,
     pub kind: CandidateType,
     pub priority: u32,
     pub foundation: Foundation,
@@ -221,6 +141,7 @@ impl Candidates {
             socket,
             base,
             address,
+            tcp,
             kind,
             local_preference,
             foundation,
@@ -228,7 +149,9 @@ impl Candidates {
             secrecy,
             network,
         } = new;
-        let same = |it: &&LocalCandidate| (it.component, it.base, it.address) == (component, base, address);
+        let same = |it: &&LocalCandidate| {
+            (it.component, it.tcp, it.base, it.address) == (component, tcp, base, address)
+        };
         if let Some(existing) = self.locals.iter().find(same) {
             return AddedLocal::Redundant(existing.id);
         }
@@ -246,13 +169,14 @@ impl Candidates {
             return AddedLocal::Full;
         };
         let id = LocalId(number);
-        let priority = priority(kind, local_preference, component.component);
+        let priority = priority_over(transport_of(tcp), kind, local_preference, component.component);
         self.locals.push(LocalCandidate {
             id,
             component,
             socket,
             base,
             address,
+            tcp,
             kind,
             priority,
             local_preference,
@@ -293,14 +217,21 @@ impl Candidates {
 
     /// The first local candidate of this component with this address (not base): the one that a mapped
     /// address names (RFC 8445 §7.2.5.3.1).
-    pub fn find_local(&self, component: ComponentId, address: SocketAddr) -> Option<&LocalCandidate> {
-        self.locals.iter().find(|it| it.component == component && it.address == address)
+    pub fn find_local(
+        &self,
+        component: ComponentId,
+        tcp: Option<TcpType>,
+        address: SocketAddr,
+    ) -> Option<&LocalCandidate> {
+        self.locals.iter().find(|it| (it.component, it.tcp, it.address) == (component, tcp, address))
     }
 
-    /// The candidate of this socket that is its own base: the one that pairs are made of (RFC 8445 §7.3.1.4).
-    pub fn base_of(&self, socket: SocketId) -> Option<&LocalCandidate> {
+    /// The candidate of this socket that is its own base: the one that pairs are made of (RFC 8445 §7.3.1.4). A TCP socket may
+    /// have one for each direction.
+    pub fn base_of(&self, socket: SocketId, tcp: Option<TcpType>) -> Option<&LocalCandidate> {
         let is_base = |it: &&LocalCandidate| {
-            it.socket == socket && matches!(it.kind, CandidateType::Host | CandidateType::Relayed)
+            (it.socket, it.tcp) == (socket, tcp)
+                && matches!(it.kind, CandidateType::Host | CandidateType::Relayed)
         };
         self.locals.iter().find(is_base)
     }
@@ -315,10 +246,11 @@ impl Candidates {
     ///
     /// One whose address was learned from a request before becomes the signalled one in place.
     pub fn add_remote(&mut self, new: NewRemote) -> AddedRemote {
-        let NewRemote { component, address, kind, priority, foundation, network } = new;
+        let NewRemote { component, address, tcp, kind, priority, foundation, network } = new;
         let is_full = self.count(component, Origin::Signalled) >= MAX_REMOTE_CANDIDATES;
         let shared = self.remotes.iter().find(|it| it.foundation == foundation).map(|it| it.foundation_key);
-        let same = |it: &&mut RemoteCandidate| it.component == component && it.address == address;
+        let same =
+            |it: &&mut RemoteCandidate| (it.component, it.tcp, it.address) == (component, tcp, address);
         match self.remotes.iter_mut().find(same) {
             Some(known) if known.origin == Origin::Signalled => AddedRemote::Known(known.id),
             _ if is_full => AddedRemote::Full,
@@ -340,10 +272,11 @@ impl Candidates {
     pub fn learn_remote(
         &mut self,
         component: ComponentId,
+        tcp: Option<TcpType>,
         address: SocketAddr,
         priority: u32,
     ) -> AddedRemote {
-        if let Some(known) = self.find_remote(component, address) {
+        if let Some(known) = self.find_remote(component, tcp, address) {
             return AddedRemote::Known(known.id);
         }
         if self.count(component, Origin::Learned) >= MAX_PEER_REFLEXIVE {
@@ -352,7 +285,7 @@ impl Candidates {
         let kind = CandidateType::PeerReflexive;
         let foundation = Foundation::peer_reflexive(self.next_remote);
         let network = Network::default();
-        let new = NewRemote { component, address, kind, priority, foundation, network };
+        let new = NewRemote { component, address, tcp, kind, priority, foundation, network };
         self.push_remote(new, Origin::Learned, None)
     }
 
@@ -367,9 +300,14 @@ impl Candidates {
         self.remotes.get(index)
     }
 
-    /// The remote candidate of this component with this address.
-    pub fn find_remote(&self, component: ComponentId, address: SocketAddr) -> Option<&RemoteCandidate> {
-        self.remotes.iter().find(|it| it.component == component && it.address == address)
+    /// The remote candidate of this component and transport with this address.
+    pub fn find_remote(
+        &self,
+        component: ComponentId,
+        tcp: Option<TcpType>,
+        address: SocketAddr,
+    ) -> Option<&RemoteCandidate> {
+        self.remotes.iter().find(|it| (it.component, it.tcp, it.address) == (component, tcp, address))
     }
 
     /// Takes a remote candidate out; its key finds nothing from now on.
@@ -401,6 +339,7 @@ impl Candidates {
             socket,
             base,
             address,
+            tcp,
             kind,
             local_preference,
             foundation,
@@ -414,6 +353,7 @@ impl Candidates {
             socket,
             base,
             address,
+            tcp,
             kind,
             local_preference,
             foundation,
@@ -446,7 +386,7 @@ impl Candidates {
     /// `shared` is the key of those with the same foundation. Without one, the candidate's own number is the
     /// key: nobody else has it, nor ever will.
     fn push_remote(&mut self, new: NewRemote, origin: Origin, shared: Option<u16>) -> AddedRemote {
-        let NewRemote { component, address, kind, priority, foundation, network } = new;
+        let NewRemote { component, address, tcp, kind, priority, foundation, network } = new;
         let Some(number) = next_key(&mut self.next_remote) else {
             return AddedRemote::Full;
         };
@@ -456,6 +396,7 @@ impl Candidates {
             id,
             component,
             address,
+            tcp,
             kind,
             priority,
             foundation,
@@ -465,6 +406,11 @@ impl Candidates {
         });
         AddedRemote::New(id)
     }
+}
+
+/// What carries the datagrams of a candidate.
+pub(super) fn transport_of(tcp: Option<TcpType>) -> Transport {
+    if tcp.is_some() { Transport::Tcp } else { Transport::Udp }
 }
 
 /// The next key, or none when all 65535 have been used.

@@ -10,7 +10,7 @@ use super::reserve::{Reserve, Turn};
 use super::role::Role;
 use crate::base::{ComponentId, Instant, PairId, SocketId, Tuple};
 use crate::candidate::{
-    CandidateType, Candidates, LocalCandidate, LocalId, Origin, RemoteCandidate, RemoteId,
+    CandidateType, Candidates, LocalCandidate, LocalId, Origin, RemoteCandidate, RemoteId, TcpType,
 };
 use crate::trace::{TraceEvent, Tracer};
 
@@ -198,6 +198,9 @@ impl Checklist {
         local.component == remote.component
             // RFC 8445 §6.1.2.4: a reflexive candidate's pair is that of its base, which is there already.
             && matches!(local.kind, CandidateType::Host | CandidateType::Relayed)
+            // RFC 6544 §6.2: of TCP, an active one of ours and a passive one of the peer's. The other way round it is the peer's to
+            // connect, and its request makes the pair.
+            && matches!((local.tcp, remote.tcp), (None, None) | (Some(TcpType::Active), Some(TcpType::Passive)))
             && can_reach(local.base.ip(), remote.address.ip())
     }
 

@@ -5,6 +5,7 @@ use core::time::Duration;
 
 use smallvec::SmallVec;
 
+use super::connection::Link;
 use super::nomination::{Best, Decision, Rival, decide};
 use super::pair::{PairNomination, PairState, Standing};
 use super::role::Role;
@@ -124,7 +125,8 @@ impl Checks {
             .filter(|p| p.priority > best.priority && p.is_undecided())
             .filter(|p| p.state != PairState::Frozen || !self.is_spoken_for(p.foundation, now))
             .map(|p| Rival { first_request: p.stats.first_request });
-        let view = Best { rtt: valid.rtt, relayed: valid.relayed };
+        // A way over TCP is second to one over UDP, as a relay is.
+        let view = Best { rtt: valid.rtt, relayed: valid.relayed || best.link != Link::Datagrams };
         Some((best.id, decide(self.policy, now, view, rivals)))
     }
 

@@ -5,6 +5,7 @@ use core::net::{IpAddr, SocketAddr};
 
 use super::checklist::{Checklist, Occasion, Reach};
 use super::pair::{PairState, Standing, Valid, is_relayed};
+use super::responder::find;
 use super::role::Role;
 use super::{Accepted, CheckConfig, Checks, Context, Effect, MAX_PAIRS, Pair, Request};
 use crate::base::{ComponentId, PairId};
@@ -115,7 +116,7 @@ impl Checks {
         if let (Role::Controlling, Some(RoleClaim::Controlling(_))) = (self.role, request.claim) {
             self.switch_role(cx);
         }
-        let known = cx.candidates.find_remote(request.component, request.tuple.remote).map(|r| r.id);
+        let known = find(cx, &request).map(|r| r.id);
         let known = known.and_then(|remote| self.set.find(request.local, remote));
         self.note_heard(cx, known);
         if !request.use_candidate || self.role != Role::Controlled {
@@ -129,7 +130,7 @@ impl Checks {
         if known.is_none() {
             self.make_room_as_lite(cx, request.component);
         }
-        let remote = self.learn(cx, request.component, request.tuple.remote, request.priority);
+        let remote = self.learn(cx, &request);
         match remote.and_then(|remote| self.conclude_as_lite(cx, request.local, remote)) {
             Some(pair) => {
                 // A pair that is new could not take note of it before.
@@ -165,8 +166,8 @@ impl Checks {
         component: ComponentId,
         (local, remote): (SocketAddr, SocketAddr),
     ) -> bool {
-        let ours = cx.candidates.find_local(component, local);
-        let theirs = cx.candidates.find_remote(component, remote);
+        let ours = cx.candidates.find_local(component, None, local);
+        let theirs = cx.candidates.find_remote(component, None, remote);
         let (Some(ours), Some(theirs)) = (ours, theirs) else { return false };
         if !self.lite.both() || !Checklist::fits(ours, theirs) {
             return false;

@@ -6,6 +6,7 @@
 mod checklist;
 mod conclusion;
 mod conflict;
+mod connection;
 mod counters;
 mod doubt;
 mod lite;
@@ -21,6 +22,7 @@ mod schedule;
 mod set;
 
 use alloc::collections::VecDeque;
+use alloc::vec::Vec;
 use core::time::Duration;
 
 use smallvec::SmallVec;
@@ -92,6 +94,8 @@ pub(crate) enum Effect {
     Silent(PairId),
     /// The priorities of pairs have changed.
     Revalued,
+    /// A check of this pair wants its connection to be opened (RFC 6544 §7.1).
+    Connect(PairId),
     /// A conflict was repaired on our side.
     RoleSwitched(Role),
 }
@@ -107,6 +111,8 @@ pub(crate) struct Checks {
     set: ChecklistSet,
     /// RFC 8445 §6.1.4.1: the triggered-check queues of all streams in one. Nominations stand in front.
     triggered: VecDeque<PairId>,
+    /// Checks whose connections have opened, and which go next.
+    ready: Vec<PairId>,
     transactions: Transactions<CheckRequest>,
     components: SmallVec<[ComponentChecks; 1]>,
     /// Whose turn it is: the stream after the one that was checked last.
@@ -195,6 +201,7 @@ impl Checks {
             pacing,
             lite,
             triggered: VecDeque::new(),
+            ready: Vec::new(),
             transactions: Transactions::new(MAX_TRANSACTIONS.max(2 * set.capacity())),
             set,
             turn: 0,

@@ -17,7 +17,7 @@ use crate::candidate::CandidateType;
 pub enum Nomination {
     /// As soon as waiting cannot pay: at once when no better pair is left, else when each better pair
     /// has had one round trip of the best valid pair since its first request (600 ms at least if
-    /// the valid pair is relayed).
+    /// the valid pair is relayed, or goes over TCP).
     #[default]
     Fast,
     /// When each better pair has been decided or has had two seconds (three transmissions) since its
@@ -90,6 +90,7 @@ pub struct PathMeasure {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Best {
     pub(crate) rtt: Duration,
+    /// Or over TCP.
     pub(crate) relayed: bool,
 }
 

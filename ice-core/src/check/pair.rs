@@ -2,6 +2,7 @@
 
 use core::time::Duration;
 
+use super::connection::Link;
 use super::counters::Counters;
 use super::reserve::Turn;
 use super::role::Role;
@@ -20,6 +21,7 @@ pub(crate) struct Pair {
     pub(crate) local: LocalId,
     pub(crate) remote: RemoteId,
     pub(crate) tuple: Tuple,
+    pub(crate) link: Link,
     pub(crate) foundation: PairFoundation,
     pub(crate) priority: u64,
     pub(crate) state: PairState,
@@ -119,6 +121,7 @@ impl Pair {
             local: local.id,
             remote: remote.id,
             tuple: Tuple { socket: local.socket, remote: remote.address },
+            link: Link::of(local.tcp),
             foundation: PairFoundation { local: local.foundation, remote: remote.foundation_key },
             priority: priority(role, local.priority, remote.priority),
             state: PairState::Frozen,

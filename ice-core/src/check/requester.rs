@@ -107,10 +107,10 @@ impl Checks {
     /// (RFC 8445 §7.2.5.3.1).
     fn mapped_candidate(&self, cx: &mut Context<'_>, pair: PairId, mapped: SocketAddr) -> Option<LocalId> {
         let pair = self.set.get(pair)?;
-        if let Some(known) = cx.candidates.find_local(pair.component, mapped) {
+        let base = cx.candidates.local(pair.local)?;
+        if let Some(known) = cx.candidates.find_local(pair.component, base.tcp, mapped) {
             return Some(known.id);
         }
-        let base = cx.candidates.local(pair.local)?;
         // RFC 8445 §5.1.1.3 would give it a foundation of its own. It is never signalled and never paired, so nobody
         // could ever compare it.
         let learned = NewLocal {
@@ -118,6 +118,7 @@ impl Checks {
             socket: base.socket,
             base: base.base,
             address: mapped,
+            tcp: base.tcp,
             kind: CandidateType::PeerReflexive,
             local_preference: base.local_preference,
             foundation: base.foundation,

@@ -1,14 +1,13 @@
 //! The peer's checks (RFC 8445 §7.3.1). Only authenticated requests get here; the answer itself is the agent's.
 
-use core::net::SocketAddr;
-
 use super::checklist::Occasion;
 use super::conflict::Era;
+use super::connection::Link;
 use super::pair::{PairNomination, PairState, Standing};
 use super::role::{Role, Verdict, judge};
 use super::{Checks, Context, Pair};
 use crate::base::{ComponentId, PairId, Tuple};
-use crate::candidate::{AddedRemote, LocalId, Origin, RemoteId};
+use crate::candidate::{AddedRemote, LocalCandidate, LocalId, Origin, RemoteCandidate, RemoteId};
 use crate::trace::TraceEvent;
 use crate::wire::{RoleClaim, TransactionId};
 
@@ -78,14 +77,14 @@ impl Checks {
         let standing = Standing { tenure: self.tenure, number };
         let nominated = (request.use_candidate && self.role == Role::Controlled).then_some(standing);
         // RFC 8445 §8.1.2: once a pair is selected, only a nomination can bring in another.
-        let known = cx.candidates.find_remote(request.component, request.tuple.remote).map(|r| r.id);
+        let known = find(cx, &request).map(|r| r.id);
         let pair = known.and_then(|remote| self.set.find(request.local, remote));
         if self.is_closed(request.component) && nominated.is_none() && pair.is_none() {
             return Accepted::Success;
         }
         let beyond_limits =
             if nominated.is_some() { Accepted::NominationRefused } else { Accepted::SuccessOnly };
-        let Some(remote) = self.learn(cx, request.component, request.tuple.remote, request.priority) else {
+        let Some(remote) = self.learn(cx, &request) else {
             return beyond_limits;
         };
         let Some(pair) = self.pair_of(cx, request.local, remote) else { return beyond_limits };
@@ -97,19 +96,15 @@ impl Checks {
     }
 
     /// RFC 8445 §7.3.1.3: an unknown source is a peer-reflexive candidate.
-    pub(super) fn learn(
-        &mut self,
-        cx: &mut Context<'_>,
-        component: ComponentId,
-        address: SocketAddr,
-        priority: u32,
-    ) -> Option<RemoteId> {
-        if let Some(known) = cx.candidates.find_remote(component, address) {
+    pub(super) fn learn(&mut self, cx: &mut Context<'_>, request: &Request) -> Option<RemoteId> {
+        if let Some(known) = find(cx, request) {
             return Some(known.id);
         }
-        let mut added = cx.candidates.learn_remote(component, address, priority);
+        let Request { component, tuple: Tuple { remote: address, .. }, priority, .. } = *request;
+        let tcp = cx.candidates.local(request.local).and_then(LocalCandidate::counterpart);
+        let mut added = cx.candidates.learn_remote(component, tcp, address, priority);
         if added == AddedRemote::Full && self.forget_a_dead_source(cx) {
-            added = cx.candidates.learn_remote(component, address, priority);
+            added = cx.candidates.learn_remote(component, tcp, address, priority);
         }
         let AddedRemote::New(id) = added else { return None };
         let learned = cx.candidates.remote(id)?;
@@ -149,6 +144,9 @@ impl Checks {
     /// RFC 8445 §7.3.1.4 and §7.3.1.5, by the state of the pair.
     fn on_pair_requested(&mut self, cx: &mut Context<'_>, id: PairId, nominated: Option<Standing>) {
         let Some(pair) = self.set.get_mut(id) else { return };
+        if pair.link != Link::Datagrams {
+            pair.link = Link::Open;
+        }
         pair.stats.requests_received = pair.stats.requests_received.saturating_add(1);
         pair.stats.first_received.get_or_insert(cx.now);
         let before = pair.stats.last_received.replace(cx.now);
@@ -170,4 +168,10 @@ impl Checks {
             }
         }
     }
+}
+
+/// The candidate that a request came from, over whatever the candidate that it came to is reached over.
+pub(super) fn find<'c>(cx: &'c Context<'_>, request: &Request) -> Option<&'c RemoteCandidate> {
+    let tcp = cx.candidates.local(request.local)?.counterpart();
+    cx.candidates.find_remote(request.component, tcp, request.tuple.remote)
 }

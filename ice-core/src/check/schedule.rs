@@ -5,11 +5,12 @@
 use core::time::Duration;
 
 use super::checklist::{Checklist, Occasion};
+use super::connection::Link;
 use super::pair::{PairFoundation, PairState};
 use super::reserve::Turn;
 use super::{CheckRequest, Checks, Context, Pair, Progress};
 use crate::base::{ComponentId, Instant, PairId};
-use crate::candidate::{LocalId, RemoteId, peer_reflexive_priority};
+use crate::candidate::{LocalId, RemoteId};
 use crate::trace::{CheckFailure, TraceEvent};
 use crate::transaction::{BindingRequest, Due, PATIENCE, RTO};
 
@@ -33,11 +34,17 @@ impl Checks {
             return None;
         }
         self.settle_initial_states(cx);
+        if let Some(request) = self.poll_ready(cx) {
+            return Some(request);
+        }
         // A new check replaces the retransmission that is due at the same moment for the same pair.
-        if cx.now >= self.next_slot
+        while cx.now >= self.next_slot
             && let Some(pair) = self.pick(cx)
         {
-            return self.send(cx, pair);
+            // Else it waits for its connection now, or has failed for want of one.
+            if let Some(request) = self.send(cx, pair) {
+                return Some(request);
+            }
         }
         while let Some(due) = self.transactions.due(cx.now) {
             if let Due::Retransmit { id, purpose, transmission } = due
@@ -64,6 +71,7 @@ impl Checks {
             .chain(self.next_thaw(now))
             .chain(self.next_silence())
             .chain(self.transactions.next_deadline())
+            .chain((!self.ready.is_empty()).then_some(now))
             .chain(self.next_nomination_deadline(now))
             .min()
     }
@@ -265,7 +273,9 @@ impl Checks {
         let wanted =
             self.set.iter().filter(|p| p.is_wanted() && matches!(p.state, PairState::InProgress { .. }));
         let best = self.components.iter().filter_map(|c| self.best_unanswered(c.component));
-        nominating.chain(wanted).chain(best).chain(self.makeshifts())
+        // RFC 6544 §7.1: nothing is lost on a connection.
+        let lossy = |p: &&Pair| p.link == Link::Datagrams;
+        nominating.chain(wanted).chain(best).filter(lossy).chain(self.makeshifts())
     }
 
     fn best_unanswered(&self, component: ComponentId) -> Option<&Pair> {
@@ -292,7 +302,10 @@ impl Checks {
         repeated.chain(parked).chain(self.next_question_at()).min()
     }
 
-    fn send(&mut self, cx: &mut Context<'_>, id: PairId) -> Option<BindingRequest> {
+    pub(super) fn send(&mut self, cx: &mut Context<'_>, id: PairId) -> Option<BindingRequest> {
+        if !self.has_link(cx, id) {
+            return None;
+        }
         let nominates = self.is_nominated_by_us(id);
         let standing = self.standing_of(id);
         let purpose = CheckRequest { pair: id, claim: self.claim(), standing, use_candidate: nominates };
@@ -303,10 +316,14 @@ impl Checks {
             PairState::InProgress { since } => PairState::InProgress { since },
             _ => PairState::InProgress { since: cx.now },
         };
+        let reliable = pair.link != Link::Datagrams;
         self.set_state(cx, id, state);
         self.transactions.cancel(|t| t.pair == id);
         let transaction = crate::wire::TransactionId(cx.random.transaction_id());
-        self.transactions.start(cx.now, transaction, purpose);
+        match reliable {
+            true => self.transactions.start_once(cx.now, transaction, purpose),
+            false => self.transactions.start(cx.now, transaction, purpose),
+        }
         self.next_slot = cx.now + self.pacing.ta();
         self.progress = Progress::Started;
         self.on_asked(cx.now, id);
@@ -342,7 +359,7 @@ impl Checks {
             pair: pair.id,
             tuple: pair.tuple,
             id,
-            priority: peer_reflexive_priority(local.local_preference, local.component.component),
+            priority: local.check_priority(),
             claim: purpose.claim,
             use_candidate: purpose.use_candidate,
             nomination: (purpose.use_candidate && self.renominates).then_some(purpose.standing.number),

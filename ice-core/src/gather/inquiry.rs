@@ -127,6 +127,11 @@ impl Inquiries {
         self.bindings.retain(|b| !gone(b.tuple.socket));
     }
 
+    /// How many questions are to be asked, or are out.
+    pub(crate) fn waiting(&self) -> usize {
+        self.waiting.len() + self.out.len()
+    }
+
     /// Something else is waited for as well, and no longer than this.
     pub(crate) fn on_wait(&mut self, now: Instant) {
         self.round = self.round.max(Some(now + GATHERING_PATIENCE));
@@ -260,7 +265,7 @@ impl Inquiries {
 
     /// RFC 8445 §14.3, with one candidate for each question.
     fn rto(&self, ta: Duration) -> Duration {
-        RTO.max(ta * u32::try_from(self.waiting.len() + self.out.len() + 1).unwrap_or(u32::MAX))
+        RTO.max(ta * u32::try_from(self.waiting() + 1).unwrap_or(u32::MAX))
     }
 
     fn is_idle(&self) -> bool {

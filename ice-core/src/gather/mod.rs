@@ -16,7 +16,8 @@ use smallvec::SmallVec;
 use crate::base::{ComponentId, Instant, SocketId};
 use crate::candidate::{
     AddedLocal, CandidateFilter, CandidateType, Candidates, FoundationTable, LocalId, LocalPreferences,
-    MAX_LOCAL_CANDIDATES, MAX_NETWORK_COST, NewLocal, Secrecy, Transport, is_transport_address,
+    MAX_LOCAL_CANDIDATES, MAX_NETWORK_COST, NewLocal, Secrecy, TcpType, Transport, is_transport_address,
+    tcp_preference,
 };
 
 pub use inquiry::{GATHERING_PATIENCE, MAX_STUN_SERVERS, ServerError};
@@ -42,6 +43,8 @@ pub(crate) struct Gatherer {
     ranked: SmallVec<[((IpAddr, usize), u16); 4]>,
     foundations: FoundationTable,
     filter: CandidateFilter,
+    /// Whether the agent is lite.
+    lite: bool,
     pub(crate) inquiries: Inquiries,
     pub(crate) relays: Relays,
 }
@@ -63,8 +66,8 @@ pub(crate) struct Reflexive {
 }
 
 impl Gatherer {
-    pub(crate) fn new(filter: CandidateFilter) -> Self {
-        Self { filter, ..Self::default() }
+    pub(crate) fn new(filter: CandidateFilter, lite: bool) -> Self {
+        Self { filter, lite, ..Self::default() }
     }
 
     /// Takes note of a socket; [`Self::gather`] makes its candidate.
@@ -78,7 +81,7 @@ impl Gatherer {
         if self.all().any(|s| s.id() == socket.id()) {
             return Err(SocketError::DuplicateId(socket.id()));
         }
-        if self.all().any(|s| s.local() == socket.local()) {
+        if self.all().any(|s| is_same_place(s, &socket)) {
             return Err(SocketError::DuplicateAddress(socket.local()));
         }
         let of_component = self.all().filter(|s| s.for_component() == socket.for_component());
@@ -93,9 +96,10 @@ impl Gatherer {
         self.known(id).map(|k| &k.socket)
     }
 
-    /// Whether a component has a socket on this IP address.
-    pub(crate) fn has_address(&self, component: ComponentId, ip: IpAddr) -> bool {
-        self.all().any(|s| (s.for_component(), s.local().ip()) == (component, ip))
+    /// Whether the socket's component has another of the same transport on the same IP address.
+    pub(crate) fn has_address_of(&self, socket: &Socket) -> bool {
+        let place = |s: &Socket| (s.for_component(), s.transport(), s.local().ip());
+        self.all().any(|s| place(s) == place(socket))
     }
 
     /// The component is not used any more: its sockets, which are given back, are forgotten. Their owner closes them.
@@ -120,13 +124,30 @@ impl Gatherer {
     /// A STUN server is there: all sockets of its family ask it (RFC 8445 §5.1.1.2).
     pub(crate) fn add_stun_server(&mut self, now: Instant, server: SocketAddr) -> Result<(), ServerError> {
         if self.inquiries.add(server)? {
-            let askers: SmallVec<[Socket; 4]> =
-                self.sockets.iter().map(|k| k.socket).filter(|s| self.may_ask(s)).collect();
-            for socket in askers {
+            for socket in self.askers() {
                 self.inquiries.ask(now, socket.id(), socket.local(), Some(server));
             }
         }
         Ok(())
+    }
+
+    /// One socket asks a server that is perhaps none of STUN only.
+    pub(crate) fn ask_once(
+        &mut self,
+        now: Instant,
+        id: SocketId,
+        server: SocketAddr,
+    ) -> Result<(), ServerError> {
+        let Some(socket) = self.socket(id).copied().filter(|s| self.may_ask(s)) else { return Ok(()) };
+        if self.inquiries.add(server)? {
+            self.inquiries.ask(now, id, socket.local(), Some(server));
+        }
+        Ok(())
+    }
+
+    /// The sockets that are up and may get reflexive candidates.
+    fn askers(&self) -> SmallVec<[Socket; 4]> {
+        self.sockets.iter().map(|k| k.socket).filter(|s| self.may_ask(s)).collect()
     }
 
     /// The sockets that are about to have their turn, and may get relayed addresses.
@@ -142,6 +163,7 @@ impl Gatherer {
     /// Whether the socket may get relayed addresses.
     pub(crate) fn may_allocate(&self, socket: &Socket) -> bool {
         socket.kind() == CandidateType::Host
+            && !socket.is_tcp()
             && self.filter.types.contains(CandidateType::Relayed)
             && self.filter.admits_base(socket.local().ip(), socket.interface())
     }
@@ -149,6 +171,7 @@ impl Gatherer {
     /// Whether the socket may get reflexive candidates.
     fn may_ask(&self, socket: &Socket) -> bool {
         socket.kind() == CandidateType::Host
+            && !socket.is_tcp()
             && self.filter.types.contains(CandidateType::ServerReflexive)
             && self.filter.admits_base(socket.local().ip(), socket.interface())
     }
@@ -179,10 +202,10 @@ impl Gatherer {
             if self.may_ask(&socket) {
                 self.inquiries.ask(now, socket.id(), socket.local(), None);
             }
-            if self.tells_of(socket)
-                && let AddedLocal::New(id) = self.add_base(candidates, known, Secrecy::Told)
-            {
-                made.push(id);
+            for tcp in self.told_as(socket) {
+                if let AddedLocal::New(id) = self.add_base(candidates, (known, tcp), Secrecy::Told) {
+                    made.push(id);
+                }
             }
         }
         made
@@ -239,13 +262,17 @@ impl Gatherer {
         if socket.local().is_ipv4() != address.is_ipv4() {
             return Err(SocketError::FamilyMismatch(address));
         }
+        if socket.is_active_only() {
+            return Err(SocketError::ActiveOnly(id));
+        }
+        let tcp = socket.listens().then_some(TcpType::Passive);
         let kind = CandidateType::ServerReflexive;
         if !self.filter.admits_base(socket.local().ip(), socket.interface())
             || !self.filter.admits(kind, address.ip())
         {
             return Ok(Reflexive::default());
         }
-        let lent = match self.add_base(candidates, known, Secrecy::Hidden) {
+        let lent = match self.add_base(candidates, (known, tcp), Secrecy::Hidden) {
             AddedLocal::New(id) => Some(id),
             AddedLocal::Redundant(_) => None,
             AddedLocal::Full => return Err(SocketError::TooMany),
@@ -256,9 +283,10 @@ impl Gatherer {
             socket: id,
             base: socket.local(),
             address,
+            tcp,
             kind,
-            local_preference: unique(candidates, component, kind, known.preference),
-            foundation: self.foundations.intern(kind, socket.local().ip(), Transport::Udp, server),
+            local_preference: unique(candidates, component, kind, preference(kind, tcp, known.preference)),
+            foundation: self.foundations.intern(kind, socket.local().ip(), socket.transport(), server),
             related: Some(if self.tells_of(socket) { socket.local() } else { untold(address) }),
             secrecy: Secrecy::Told,
             network: socket.network(),
@@ -311,6 +339,7 @@ impl Gatherer {
             socket: name,
             base: address,
             address,
+            tcp: None,
             kind,
             local_preference: unique(candidates, component, kind, preference),
             foundation: self.foundations.intern(kind, address.ip(), reach, Some(attempt.address.ip())),
@@ -327,23 +356,63 @@ impl Gatherer {
         }
     }
 
+    /// Another filter. Gives the candidates that it lets through and that were not there, or not told. What was told stays.
+    pub(crate) fn set_filter(
+        &mut self,
+        now: Instant,
+        candidates: &mut Candidates,
+        filter: CandidateFilter,
+    ) -> SmallVec<[LocalId; 4]> {
+        let might_ask = self.askers();
+        self.filter = filter;
+        let mut made = SmallVec::new();
+        for known in self.sockets.clone() {
+            let is_host = known.socket.kind() == CandidateType::Host;
+            for tcp in self.told_as(known.socket).filter(|_| is_host) {
+                match self.add_base(candidates, (known, tcp), Secrecy::Told) {
+                    AddedLocal::New(id) => made.push(id),
+                    AddedLocal::Redundant(id) if candidates.reveal(id) => made.push(id),
+                    AddedLocal::Redundant(_) | AddedLocal::Full => {}
+                }
+            }
+        }
+        for socket in self.askers().into_iter().filter(|s| !might_ask.contains(s)) {
+            self.inquiries.ask(now, socket.id(), socket.local(), None);
+        }
+        made
+    }
+
+    /// The candidates that the socket is by itself, and that are let through.
+    fn told_as(&self, socket: Socket) -> impl Iterator<Item = Option<TcpType>> + use<> {
+        let (lite, told) = (self.lite, self.tells_of(socket));
+        // RFC 6544 §4.4: a lite agent opens no connections.
+        let opens = |tcp: &Option<TcpType>| *tcp == Some(TcpType::Active);
+        socket.directions().iter().copied().filter(move |tcp| told && !(lite && opens(tcp)))
+    }
+
     /// Whether the socket's own candidate is let through.
     fn tells_of(&self, socket: Socket) -> bool {
         let base = socket.local().ip();
         self.filter.types.contains(socket.kind()) && self.filter.admits_base(base, socket.interface())
     }
 
-    fn add_base(&mut self, candidates: &mut Candidates, known: Known, secrecy: Secrecy) -> AddedLocal {
-        let Known { socket, preference } = known;
-        let (local, kind) = (socket.local(), socket.kind());
+    fn add_base(
+        &mut self,
+        candidates: &mut Candidates,
+        (known, tcp): (Known, Option<TcpType>),
+        secrecy: Secrecy,
+    ) -> AddedLocal {
+        let socket = known.socket;
+        let (local, kind) = (socket.address(tcp), socket.kind());
         candidates.add_local(NewLocal {
             component: socket.for_component(),
             socket: socket.id(),
             base: local,
             address: local,
+            tcp,
             kind,
-            local_preference: preference,
-            foundation: self.foundations.intern(kind, local.ip(), Transport::Udp, None),
+            local_preference: preference(kind, tcp, known.preference),
+            foundation: self.foundations.intern(kind, local.ip(), socket.transport(), None),
             // RFC 8839 §5.1 wants one for a relayed candidate; a virtual relay has none.
             related: (kind == CandidateType::Relayed).then(|| untold(local)),
             secrecy,
@@ -378,6 +447,17 @@ fn unique(candidates: &Candidates, component: ComponentId, kind: CandidateType, 
         .unwrap_or(0)
 }
 
+/// The local preference of a candidate whose address is worth this much.
+fn preference(kind: CandidateType, tcp: Option<TcpType>, of_address: u16) -> u16 {
+    tcp.map_or(of_address, |tcp| tcp_preference(kind, tcp, of_address))
+}
+
+/// Two that take no connections share their address, which means nothing, among components.
+fn is_same_place(one: &Socket, other: &Socket) -> bool {
+    (one.transport(), one.local()) == (other.transport(), other.local())
+        && (!one.is_active_only() || one.for_component() == other.for_component())
+}
+
 /// Of relayed candidates, those over UDP come before those over TCP, and these before those over TLS: each adds to what a
 /// lost packet costs. Among equals the socket's own preference decides.
 fn relay_preference(transport: &TurnTransport, of_socket: u16) -> u16 {
@@ -399,9 +479,9 @@ fn untold(like: SocketAddr) -> SocketAddr {
     SocketAddr::new(ip, 9)
 }
 
-/// How many of these host sockets are for the same component and on the same address.
+/// How many of these host sockets are for the same component and transport, and on the same address.
 fn nth<'s>(sockets: impl Iterator<Item = &'s Socket>, of: &Socket) -> usize {
-    let place = |s: &Socket| (s.kind(), s.for_component(), s.local().ip());
+    let place = |s: &Socket| (s.kind(), s.transport(), s.for_component(), s.local().ip());
     sockets.filter(|s| place(s) == place(of)).count()
 }
 

@@ -79,6 +79,7 @@ pub(crate) struct Attempt {
     /// The socket that it is made for.
     pub(crate) host: Socket,
     pub(crate) families: Families,
+    over_datagrams: bool,
     /// How many ports the server has refused.
     pub(crate) ports: u8,
     /// How often in a row it was lost.
@@ -86,6 +87,11 @@ pub(crate) struct Attempt {
 }
 
 impl Attempt {
+    /// Whether it goes over datagrams, out of the socket that it is made for.
+    pub(crate) fn is_over_datagrams(&self) -> bool {
+        self.over_datagrams && self.ports == 0
+    }
+
     /// Once more, if another port may be tried.
     pub(crate) fn after_mismatch(mut self) -> Option<Self> {
         self.ports += 1;
@@ -171,16 +177,19 @@ impl Relays {
             redirected_by: SmallVec::new(),
             host,
             families,
+            over_datagrams: of.transport == TurnTransport::Udp,
             ports: 0,
             losses: 0,
         };
         families.iter().map(attempt).collect()
     }
 
-    /// Begins to allocate under this name.
-    pub(crate) fn start(&mut self, key: SocketId, attempt: Attempt, via: Via) {
+    /// Begins to allocate under this name, while so many questions to STUN servers wait.
+    pub(crate) fn start(&mut self, key: SocketId, attempt: Attempt, via: Via, ta: Duration, waiting: u32) {
         let Some(server) = self.servers.get(attempt.server) else { return };
         let Ok(credentials) = RelayCredentials::new(&server.username, &server.password) else { return };
+        let gathering = self.all.iter().filter(|r| r.names.is_empty()).count();
+        let gathering = u32::try_from(gathering).unwrap_or(u32::MAX / 4);
         let carrier = match server.transport {
             TurnTransport::Udp => Carrier::Datagrams,
             TurnTransport::Tcp | TurnTransport::Tls { .. } => Carrier::Stream,
@@ -195,7 +204,7 @@ impl Relays {
             carrier,
             families: attempt.families,
             credentials,
-            rto: RTO,
+            rto: RTO.max(ta * waiting.saturating_add(2 * (gathering + 1))),
             redirected_by: attempt.redirected_by.clone(),
         });
         let (names, held) = (SmallVec::new(), VecDeque::new());

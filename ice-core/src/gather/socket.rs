@@ -1,10 +1,10 @@
 //! What a candidate is made of: something that is open and carries datagrams.
 
 use core::fmt;
-use core::net::SocketAddr;
+use core::net::{IpAddr, SocketAddr};
 
 use crate::base::{ComponentId, InterfaceId, SocketId};
-use crate::candidate::{CandidateType, MAX_NETWORK_COST, Network};
+use crate::candidate::{CandidateType, MAX_NETWORK_COST, Network, TcpType, Transport};
 
 /// Something that carries datagrams and is open: told to the agent with `socket_up`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -21,6 +21,10 @@ pub struct Socket {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Carrier {
     Udp,
+    /// A listener, and connections from its address.
+    Tcp,
+    /// Connections only.
+    TcpActive,
     VirtualRelay,
     /// An address on a TURN server.
     Turn,
@@ -32,6 +36,21 @@ impl Socket {
     pub const fn udp(id: SocketId, local: SocketAddr) -> Self {
         let network = Network { id: None, cost: None };
         Self { id, local, component: ComponentId::FIRST, carrier: Carrier::Udp, interface: None, network }
+    }
+
+    /// A TCP socket that listens at `local`, for connections from the peer (RFC 6544 §3): a passive candidate, and an active one for
+    /// connections that the agent opens from the same IP address. Of a lite agent, only the former (§4.4).
+    ///
+    /// Whoever connects to it is told to the agent by [`Agent::stream_accepted`](crate::Agent::stream_accepted), and what the agent
+    /// wants to be connected it asks for with [`SocketRequest::Connect`](crate::SocketRequest::Connect). Two that open at the same time
+    /// (`so`) are not supported.
+    pub const fn tcp(id: SocketId, local: SocketAddr) -> Self {
+        Self { carrier: Carrier::Tcp, ..Self::udp(id, local) }
+    }
+
+    /// TCP connections from an IP address of this host, without a listener: an active candidate.
+    pub const fn tcp_active(id: SocketId, ip: IpAddr) -> Self {
+        Self { carrier: Carrier::TcpActive, ..Self::udp(id, SocketAddr::new(ip, DISCARD)) }
     }
 
     /// Anything of the application's own that carries datagrams, a connection to its server for instance. It becomes
@@ -119,11 +138,54 @@ impl Socket {
     /// The type of the candidate that it is by itself.
     pub(crate) const fn kind(&self) -> CandidateType {
         match self.carrier {
-            Carrier::Udp => CandidateType::Host,
+            Carrier::Udp | Carrier::Tcp | Carrier::TcpActive => CandidateType::Host,
             Carrier::VirtualRelay | Carrier::Turn => CandidateType::Relayed,
         }
     }
+
+    /// What its candidates are told to be reached over.
+    pub const fn transport(&self) -> Transport {
+        match self.carrier {
+            Carrier::Udp | Carrier::VirtualRelay | Carrier::Turn => Transport::Udp,
+            Carrier::Tcp | Carrier::TcpActive => Transport::Tcp,
+        }
+    }
+
+    /// Whether it is for connections.
+    pub(crate) fn is_tcp(&self) -> bool {
+        self.transport() == Transport::Tcp
+    }
+
+    /// Whether others can connect to it.
+    pub(crate) fn listens(&self) -> bool {
+        self.carrier == Carrier::Tcp
+    }
+
+    /// Whether nobody can.
+    pub(crate) fn is_active_only(&self) -> bool {
+        self.carrier == Carrier::TcpActive
+    }
+
+    /// The candidates that it is by itself: `None` for datagrams, else who opens the connections.
+    pub(crate) fn directions(&self) -> &'static [Option<TcpType>] {
+        match self.carrier {
+            Carrier::Udp | Carrier::VirtualRelay | Carrier::Turn => &[None],
+            Carrier::Tcp => &[Some(TcpType::Active), Some(TcpType::Passive)],
+            Carrier::TcpActive => &[Some(TcpType::Active)],
+        }
+    }
+
+    /// The address of such a candidate. RFC 6544 §4.5: the port of an active one means nothing.
+    pub(crate) fn address(&self, tcp: Option<TcpType>) -> SocketAddr {
+        match tcp {
+            Some(TcpType::Active) => SocketAddr::new(self.local.ip(), DISCARD),
+            _ => self.local,
+        }
+    }
 }
+
+/// RFC 6544 §4.5.
+const DISCARD: u16 = 9;
 
 /// Why a socket or an address was not taken.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -147,6 +209,8 @@ pub enum SocketError {
     FamilyMismatch(SocketAddr),
     /// The socket is a virtual relay, behind which nothing is mapped.
     VirtualRelay(SocketId),
+    /// The socket opens TCP connections only: nothing that is mapped would reach it. Nor is it of use to a lite agent (RFC 6544 §4.4).
+    ActiveOnly(SocketId),
     /// The agent has as many candidates as it takes (`MAX_LOCAL_CANDIDATES`).
     TooMany,
     /// The agent is lite, and has host candidates only (RFC 8445 §5.2).
@@ -175,6 +239,7 @@ impl fmt::Display for SocketError {
                 write!(f, "{address} is of another address family than its socket")
             }
             Self::VirtualRelay(id) => write!(f, "socket {} is a relay: it has no mapped address", id.0),
+            Self::ActiveOnly(id) => write!(f, "socket {} takes no connections (RFC 6544 section 4.4)", id.0),
             Self::TooMany => f.write_str("the agent takes no more local candidates"),
             Self::HostOnly => f.write_str("a lite agent has host candidates only (RFC 8445 section 5.2)"),
             Self::SecondOnAddress(address) => {

@@ -13,7 +13,7 @@ fn at(text: &str) -> SocketAddr {
 
 /// A gatherer with one socket, and its candidates.
 fn one(filter: CandidateFilter) -> (Gatherer, Candidates) {
-    let (mut gatherer, mut candidates) = (Gatherer::new(filter), Candidates::new());
+    let (mut gatherer, mut candidates) = (Gatherer::new(filter, false), Candidates::new());
     gatherer.socket_up(Socket::udp(HOST, at("10.0.0.1:5000"))).unwrap();
     gatherer.gather(Instant::ZERO, &mut candidates);
     (gatherer, candidates)
@@ -99,7 +99,7 @@ fn a_base_that_is_not_let_through_lends_nothing() {
         assert!(candidates.locals().is_empty());
     }
     let filter = CandidateFilter { except_interfaces: vec![InterfaceId(3)], ..Default::default() };
-    let (mut gatherer, mut candidates) = (Gatherer::new(filter), Candidates::new());
+    let (mut gatherer, mut candidates) = (Gatherer::new(filter, false), Candidates::new());
     for (id, interface) in [(0, 2), (1, 3)] {
         let local = at(&alloc::format!("10.0.0.{interface}:5000"));
         gatherer.socket_up(Socket::udp(SocketId(id), local).on_interface(InterfaceId(interface))).unwrap();
@@ -148,7 +148,7 @@ fn preferences_of_former_addresses_are_remembered_up_to_a_bound() {
 
 #[test]
 fn a_cost_that_cannot_be_told_is_refused() {
-    let mut gatherer = Gatherer::new(CandidateFilter::default());
+    let mut gatherer = Gatherer::new(CandidateFilter::default(), false);
     let socket = Socket::udp(HOST, at("10.0.0.1:5000"));
     assert_eq!(gatherer.socket_up(socket.at_cost(1_000)), Err(SocketError::NetworkCost(1_000)));
     assert_eq!(gatherer.socket_up(socket.at_cost(999)), Ok(()));

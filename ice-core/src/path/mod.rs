@@ -2,6 +2,7 @@
 //! consent, the choice of the flow that data takes, and the list of flows on which data is accepted.
 //! The agent tells it what the checks have found. It knows nothing of how a pair became valid.
 
+mod connection;
 mod consent;
 mod health;
 mod lite;
@@ -15,7 +16,7 @@ use core::time::Duration;
 
 use smallvec::SmallVec;
 
-use crate::base::{ComponentId, Instant, PairId, Random, SocketId, Tuple};
+use crate::base::{ComponentId, Instant, PairId, Random, SocketId, StreamEnd, Tuple};
 use crate::trace::{TraceEvent, Tracer};
 use crate::wire::{RoleClaim, TransactionId};
 use consent::{Consent, HealthChange};
@@ -66,6 +67,8 @@ pub(crate) enum Loss {
     Withdrawn,
     /// Its socket, or the peer's candidate, is gone.
     Removed,
+    /// Its connection has ended.
+    Disconnected(StreamEnd),
 }
 
 /// A consent check to be written and sent.
@@ -246,11 +249,15 @@ impl Paths {
 
     /// The flows of these pairs cannot be used any more.
     pub(crate) fn remove(&mut self, now: Instant, doomed: impl Fn(&Flow) -> bool) {
+        self.end(now, Loss::Removed, doomed);
+    }
+
+    fn end(&mut self, now: Instant, why: Loss, doomed: impl Fn(&Flow) -> bool) {
         let flows = self.components.iter().flat_map(|c| c.flows.iter()).map(|kept| kept.flow);
         let gone: SmallVec<[PairId; MAX_FLOWS]> = flows.filter(|flow| doomed(flow)).map(|f| f.pair).collect();
         for pair in gone {
-            self.lose(now, pair, Loss::Removed);
-            self.effects.push_back(Effect::ConsentEnded { pair, why: Loss::Removed });
+            self.lose(now, pair, why);
+            self.effects.push_back(Effect::ConsentEnded { pair, why });
         }
     }
 

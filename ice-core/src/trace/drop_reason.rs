@@ -52,6 +52,8 @@ pub enum DropReason {
     UnknownStream,
     /// What has come out of a stream cannot be divided into frames, so that it was closed.
     Unframed(FrameError),
+    /// Before anything of the peer's agent, something other than STUN came over a connection, which was closed (RFC 6544 §7.1).
+    NotOfAgent,
     /// A frame is longer than the buffer that was given for it.
     FrameTooLong,
     /// A TURN server's demand for credentials without what they are made from: REALM, NONCE, an algorithm that we know
@@ -76,6 +78,7 @@ impl fmt::Display for DropReason {
             Self::Malformed(error) => return write!(f, "malformed STUN: {error}"),
             Self::Unframed(error) => return write!(f, "not framed: {error}"),
             Self::UnknownStream => "unknown stream",
+            Self::NotOfAgent => "a connection with somebody who is no agent",
             Self::FrameTooLong => "a frame longer than the buffer",
             Self::NoFingerprint => "no FINGERPRINT",
             Self::NoCredentials => "request without credentials",

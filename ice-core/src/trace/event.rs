@@ -5,7 +5,7 @@ use core::net::SocketAddr;
 use core::time::Duration;
 
 use super::DropReason;
-use crate::base::{ComponentId, PairId, SocketId, StreamId, Tuple};
+use crate::base::{ComponentId, PairId, SocketId, StreamEnd, StreamId, Tuple};
 use crate::candidate::CandidateType;
 use crate::wire::{Method, TransactionId};
 
@@ -178,6 +178,22 @@ pub enum TraceEvent {
         /// Where it was to go.
         tuple: Tuple,
     },
+    /// A connection to the peer carries frames (RFC 6544 §7.1).
+    StreamOpened {
+        /// Its name.
+        stream: StreamId,
+        /// Between which of our sockets and which address of the peer.
+        tuple: Tuple,
+        /// Whether the peer has opened it.
+        accepted: bool,
+    },
+    /// A connection to the peer, or what was to become one, is no more.
+    StreamClosed {
+        /// Between which of our sockets and which address of the peer.
+        tuple: Tuple,
+        /// How it ended, unless we have closed it.
+        end: Option<StreamEnd>,
+    },
     /// A request went to a TURN server.
     RelayAsked {
         /// Out of which socket, or for which socket over a stream, and where to.
@@ -240,6 +256,10 @@ pub enum CheckFailure {
     Concluded,
     /// One of its candidates was taken away.
     Removed,
+    /// Its connection could not be opened, or has ended (RFC 6544 §7.1).
+    Disconnected(StreamEnd),
+    /// There were too many connections to open another.
+    TooManyConnections,
     /// The relay's server does not let us send to the peer (RFC 8656 §9.2): this is its error code.
     RelayRefused(u16),
 }
@@ -255,6 +275,8 @@ impl fmt::Display for CheckFailure {
             Self::ConsentRevoked => "consent revoked",
             Self::Concluded => "another pair was selected first",
             Self::Removed => "its candidate was removed",
+            Self::Disconnected(end) => return end.fmt(f),
+            Self::TooManyConnections => "too many connections",
             Self::RelayRefused(code) => return write!(f, "the relay refuses the peer's address with {code}"),
         })
     }
@@ -331,6 +353,14 @@ impl fmt::Display for TraceEvent {
             Self::ConsentLost { pair, revoked: true } => write!(f, "consent on {pair} revoked by the peer"),
             Self::Dropped { remote, reason, .. } => write!(f, "dropped a datagram from {remote}: {reason}"),
             Self::SendFailed { tuple } => write!(f, "could not send to {}", tuple.remote),
+            Self::StreamOpened { stream, tuple, accepted } => {
+                let how = if *accepted { "accepted from" } else { "opened to" };
+                write!(f, "stream {} {how} {}", stream.0, tuple.remote)
+            }
+            Self::StreamClosed { tuple, end: Some(end) } => {
+                write!(f, "no connection with {} any more: {end}", tuple.remote)
+            }
+            Self::StreamClosed { tuple, end: None } => write!(f, "connection with {} closed", tuple.remote),
             Self::RelayAsked { tuple, method, attempt, .. } => {
                 write!(f, "{method} to the TURN server {}, transmission {attempt}", tuple.remote)
             }

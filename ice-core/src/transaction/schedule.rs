@@ -34,6 +34,11 @@ impl Schedule {
         Self { rto, first: now, last: now, transmissions: 1, cancelled: false }
     }
 
+    /// Over a connection, which loses nothing: sent once, and waited for as long (RFC 8489 §6.2.2).
+    pub(crate) fn once(now: Instant) -> Self {
+        Self { transmissions: MAX_TRANSMISSIONS, ..Self::start(now, RTO) }
+    }
+
     pub(crate) fn first_sent(&self) -> Instant {
         self.first
     }
@@ -87,6 +92,12 @@ mod tests {
         assert_eq!(schedule.transmissions(), 7);
         assert_eq!(schedule.expiry(), Instant::ZERO + PATIENCE);
         assert_eq!(PATIENCE, Duration::from_millis(39_500));
+    }
+
+    #[test]
+    fn over_a_connection_it_is_sent_once_and_waited_for_as_long() {
+        let schedule = Schedule::once(Instant::ZERO);
+        assert_eq!((schedule.next_transmission(), schedule.expiry()), (None, Instant::ZERO + PATIENCE));
     }
 
     #[test]

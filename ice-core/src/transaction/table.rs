@@ -40,8 +40,17 @@ impl<P: Copy> Transactions<P> {
         self.start_with_rto(now, RTO, id, purpose);
     }
 
+    /// The same over a connection.
+    pub(crate) fn start_once(&mut self, now: Instant, id: TransactionId, purpose: P) {
+        self.add(id, purpose, Schedule::once(now));
+    }
+
     /// The same with a retransmission timeout of its own.
     pub(crate) fn start_with_rto(&mut self, now: Instant, rto: Duration, id: TransactionId, purpose: P) {
+        self.add(id, purpose, Schedule::start(now, rto));
+    }
+
+    fn add(&mut self, id: TransactionId, purpose: P, schedule: Schedule) {
         if self.entries.len() >= self.limit {
             let oldest = self
                 .entries
@@ -52,7 +61,7 @@ impl<P: Copy> Transactions<P> {
                 self.entries.remove(index);
             }
         }
-        self.entries.push(Transaction { id, purpose, schedule: Schedule::start(now, rto) });
+        self.entries.push(Transaction { id, purpose, schedule });
     }
 
     pub(crate) fn len(&self) -> usize {

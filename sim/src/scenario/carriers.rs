@@ -1,7 +1,7 @@
 //! What agents ask of their hosts, and what comes of it: sockets of their own, and streams. It does what a driver does with TCP,
 //! with the difference that whatever is written is taken at once.
 
-use core::net::SocketAddr;
+use core::net::{IpAddr, SocketAddr};
 use core::time::Duration;
 
 use floe_core::{Received, SocketId, SocketRequest, StreamEnd, StreamId};
@@ -14,6 +14,8 @@ use crate::{Instant, StreamChange, StreamEvent, StreamKind};
 #[derive(Default)]
 pub(super) struct Carriers {
     sockets: Vec<(SocketId, SocketAddr)>,
+    /// TCP sockets of the application's.
+    listeners: Vec<(SocketId, SocketAddr)>,
     streams: Vec<Stream>,
 }
 
@@ -21,6 +23,7 @@ pub(super) struct Carriers {
 struct Stream {
     id: StreamId,
     carrier: crate::StreamId,
+    remote: SocketAddr,
     /// Until when it has to open, if it has not.
     opens_until: Option<Instant>,
 }
@@ -34,6 +37,19 @@ impl Carriers {
     /// The socket of the agent's own that is there.
     pub(super) fn socket_at(&self, local: SocketAddr) -> Option<SocketId> {
         self.sockets.iter().find(|(_, at)| *at == local).map(|(id, _)| *id)
+    }
+
+    /// A listener more, that the agent is to be told of by this name.
+    pub(super) fn add_listener(&mut self, local: SocketAddr) -> SocketId {
+        let number = u32::try_from(self.listeners.len()).unwrap_or(u32::MAX);
+        let id = SocketId(FIRST_LISTENER + number);
+        self.listeners.push((id, local));
+        id
+    }
+
+    /// The listeners that there were ever at an address.
+    pub(super) fn listeners_at(&self, ip: IpAddr) -> Vec<(SocketId, SocketAddr)> {
+        self.listeners.iter().copied().filter(|(_, local)| local.ip() == ip).collect()
     }
 
     /// When an attempt to connect has taken too long.
@@ -58,6 +74,15 @@ impl Carriers {
 }
 
 impl World {
+    /// Where the first TCP socket of a peer listens.
+    ///
+    /// # Panics
+    /// If it has none.
+    #[expect(clippy::expect_used, reason = "a scenario that is wrong ends")]
+    pub fn tcp_address(&self, peer: PeerId) -> SocketAddr {
+        self.peer(peer).carriers.listeners.first().expect("a TCP socket of this peer").1
+    }
+
     /// The network's name of a stream of a peer's agent, as [`Transmit::stream`](floe_core::Transmit::stream) tells it: to be broken
     /// off, perhaps. `None`: it has ended.
     pub fn stream(&self, peer: PeerId, id: StreamId) -> Option<crate::StreamId> {
@@ -67,6 +92,25 @@ impl World {
     /// The network's names of all streams that a peer has at this moment, in the order in which they began.
     pub fn streams(&self, peer: PeerId) -> Vec<crate::StreamId> {
         self.peer(peer).carriers.streams.iter().map(|s| s.carrier).collect()
+    }
+
+    /// Every stream of a peer is broken off, as by something on the way that forgets them all. Its agent is told at once.
+    pub fn break_streams(&mut self, peer: PeerId) {
+        self.break_those(peer, |_| true);
+    }
+
+    /// The same for those with this other end.
+    pub fn break_stream_to(&mut self, peer: PeerId, remote: SocketAddr) {
+        self.break_those(peer, |stream| stream.remote == remote);
+    }
+
+    fn break_those(&mut self, peer: PeerId, which: impl Fn(&Stream) -> bool) {
+        let streams = self.peer(peer).carriers.streams.iter().filter(|s| which(s));
+        for (stream, carrier) in streams.map(|s| (s.id, s.carrier)).collect::<Vec<_>>() {
+            self.note(format!("{} loses a stream", self.peer(peer).name));
+            self.network.reset_stream(carrier);
+            self.end_stream(peer, stream, StreamEnd::Reset);
+        }
     }
 
     /// Does what an agent asks for.
@@ -99,7 +143,12 @@ impl World {
                 match carrier {
                     Ok(carrier) => {
                         let opens_until = Some(now + CONNECT_PATIENCE);
-                        peer.carriers.streams.push(Stream { id: *stream, carrier, opens_until });
+                        peer.carriers.streams.push(Stream {
+                            id: *stream,
+                            carrier,
+                            remote: *remote,
+                            opens_until,
+                        });
                     }
                     Err(_) => {
                         let answered = peer.agent.stream_closed(now, *stream, StreamEnd::Refused);
@@ -128,11 +177,17 @@ impl World {
 
     /// Something has happened to a stream. Whether it is a peer's.
     pub(super) fn tell_peers(&mut self, event: &StreamEvent) -> bool {
-        let StreamEvent { at: now, host, stream: carrier, local, change, .. } = event;
+        let StreamEvent { at: now, host, stream: carrier, local, remote, change } = event;
         let Some(id) = self.peers.iter().position(|p| p.host == *host).map(PeerId) else { return false };
         let peer = self.peer_mut(id);
+        if *change == StreamChange::Accepted(StreamKind::Tcp)
+            && let Some((listener, _)) = peer.carriers.listeners.iter().find(|(_, at)| at == local)
+            && let Some(id) = peer.agent.stream_accepted(*now, *listener, *remote)
+        {
+            peer.carriers.streams.push(Stream { id, carrier: *carrier, remote: *remote, opens_until: None });
+        }
         let Some(stream) = peer.carriers.name(*carrier) else {
-            // Closed on this side before it was on the other.
+            // Not wanted, or closed on this side before it was on the other.
             self.network.close_stream(*carrier);
             return true;
         };
@@ -206,6 +261,8 @@ impl World {
     }
 }
 
+/// The name of the first TCP socket.
+const FIRST_LISTENER: u32 = 1_000;
 /// How long a driver waits for a connection: see [`SocketRequest::Connect`].
 const CONNECT_PATIENCE: Duration = Duration::from_secs(10);
 /// See [`Agent::stream_input`](floe_core::Agent::stream_input).

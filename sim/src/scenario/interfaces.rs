@@ -25,6 +25,11 @@ impl World {
                 self.agent(peer).socket_down(now, socket).expect("a socket that is up");
             }
         }
+        for (socket, local) in self.peer(peer).carriers.listeners_at(address) {
+            if self.network.unlisten(host, local) {
+                self.agent(peer).socket_down(now, socket).expect("a socket that is up");
+            }
+        }
         assert!(self.network.remove_address(host, address), "the peer has no address {address}");
     }
 

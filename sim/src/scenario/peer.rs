@@ -10,7 +10,7 @@ use floe_core::{
 
 use super::carriers::Carriers;
 use super::{PeerId, StunId, Timeline, TurnId};
-use crate::{Attachment, Family, HostId, Instant, NatConfig, Network};
+use crate::{Attachment, Family, HostId, Instant, NatConfig, Network, StreamKind};
 
 /// What a peer is to be. Made by [`open`] or [`behind`].
 #[derive(Clone, Debug)]
@@ -24,7 +24,16 @@ pub struct PeerSpec {
     pub(super) virtual_relay: bool,
     pub(super) names: bool,
     pub(super) servers: Vec<ServerUse>,
+    pub(super) transports: Transports,
     pub(super) story: Story,
+}
+
+/// What a peer's own sockets are.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Transports {
+    Udp,
+    Both,
+    Tcp,
 }
 
 /// Which server a peer asks, and how.
@@ -77,6 +86,7 @@ pub fn open() -> PeerSpec {
         virtual_relay: false,
         names: false,
         servers: Vec::new(),
+        transports: Transports::Udp,
         story: Story {
             credentials_delay: Duration::ZERO,
             candidates_delay: Duration::ZERO,
@@ -120,6 +130,20 @@ impl PeerSpec {
     #[must_use]
     pub fn with_dead_addresses(mut self, addresses: usize) -> Self {
         self.dead_addresses = addresses;
+        self
+    }
+
+    /// With a TCP socket besides for every address and component: a listener, and connections from the same address.
+    #[must_use]
+    pub fn with_tcp(mut self) -> Self {
+        self.transports = Transports::Both;
+        self
+    }
+
+    /// With TCP sockets, and none for datagrams.
+    #[must_use]
+    pub fn tcp_only(mut self) -> Self {
+        self.transports = Transports::Tcp;
         self
     }
 
@@ -282,10 +306,11 @@ impl Peer {
         let mut agent = Agent::new(config, agent_seed(seed)).expect("a valid configuration");
         agent.set_observer(Timeline::observer(timeline, name));
         let addresses: Vec<_> = network.addresses(host).collect();
-        let mut sockets = Vec::new();
+        let (mut sockets, mut carriers) = (Vec::new(), Carriers::default());
         let components = agent.components().to_vec();
         let of_address = |&ip: &IpAddr| components.iter().map(move |&component| (ip, component));
-        for (number, (ip, component)) in (0..).zip(addresses.iter().flat_map(of_address)) {
+        let udp = addresses.iter().flat_map(of_address).filter(|_| spec.transports != Transports::Tcp);
+        for (number, (ip, component)) in (0..).zip(udp) {
             let local = network.bind(host, Some(SocketAddr::new(ip, 0))).expect("a free port");
             let socket = Socket::udp(SocketId(number), local).component(component);
             agent.socket_up(now, socket).expect("a new socket");
@@ -305,6 +330,12 @@ impl Peer {
             agent.socket_up(now, Socket::virtual_relay(id, local)).expect("a new socket");
             sockets.push((relay, local));
         }
+        let tcp = addresses.iter().skip(spec.dead_addresses).flat_map(of_address);
+        for (ip, component) in tcp.filter(|_| spec.transports != Transports::Udp) {
+            let local = network.listen(host, SocketAddr::new(ip, 0), StreamKind::Tcp).expect("a free port");
+            let socket = Socket::tcp(carriers.add_listener(local), local).component(component);
+            agent.socket_up(now, socket).expect("a new socket");
+        }
         Self {
             name,
             agent,
@@ -318,7 +349,7 @@ impl Peer {
             offering: false,
             sockets,
             dead: spec.dead_addresses * components.len(),
-            carriers: Carriers::default(),
+            carriers,
         }
     }
 

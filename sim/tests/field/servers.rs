@@ -160,6 +160,19 @@ fn case_26_a_refusal_is_told_with_its_code_and_the_other_relay_is_used() {
 }
 
 #[test]
+fn case_26_a_relay_without_room_still_tells_how_we_are_seen() {
+    let mut world = World::seeded(26);
+    let relay = world.turn_server();
+    world.turn(relay).add_fault(Fault::every(Request::Allocate).answered_with(508));
+    // So late that it is not bob who shows it first.
+    let bob = open().signalled_after(secs(3));
+    let [alice, _] = world.pair(behind(NatConfig::full_cone()).using(relay), bob);
+    world.run_for(secs(5));
+    assert_eq!(told(&world, alice, CandidateType::Relayed), []);
+    assert_eq!(told(&world, alice, CandidateType::ServerReflexive).len(), 1, "{}", world.timeline());
+}
+
+#[test]
 fn case_26_a_quota_that_is_free_again_is_used() {
     let mut world = World::seeded(26);
     let relay = world.turn_server();

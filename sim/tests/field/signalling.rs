@@ -148,7 +148,7 @@ fn candidates_that_we_cannot_use() {
     assert!(matches!(unknown_transport, Untold::Line(CandidateError::UnknownTransport(_))));
     for (line, reason) in [
         ("candidate:1 1 UDP 1 a.3f1c.local 4 typ host", RemoteError::UnresolvedName),
-        ("candidate:1 1 TCP 1 192.0.2.7 9 typ host tcptype active", RemoteError::UnsupportedTransport),
+        ("candidate:1 1 TCP 1 192.0.2.7 4 typ host tcptype so", RemoteError::UnsupportedTransport),
         (
             "candidate:1 2 UDP 1 192.0.2.7 4 typ host",
             RemoteError::UnknownComponent(ComponentId { stream: 0, component: 2 }),
@@ -156,6 +156,8 @@ fn candidates_that_we_cannot_use() {
     ] {
         assert_eq!(world.tell(alice, line), Err(Untold::Refused(reason)));
     }
+    // Browsers signal these, and nobody connects to them.
+    assert_eq!(world.tell(alice, "candidate:1 1 TCP 1 192.0.2.7 9 typ host tcptype active"), Ok(()));
     // Nobody knows this name, which is found out later.
     assert_eq!(world.tell(alice, "candidate:1 1 UDP 1 3f1c.local 4 typ host"), Ok(()));
     for nonsense in ["", "candidate:", "candidate:1 1 UDP 1 192.0.2.7 70000 typ host", "m=audio 9"] {

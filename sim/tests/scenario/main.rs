@@ -19,6 +19,7 @@ mod pacing;
 mod relays;
 mod roaming;
 mod roles;
+mod tcp;
 mod traces;
 mod traffic;
 mod turn;

@@ -1,8 +1,10 @@
 //! Peers who reach each other through TURN servers that they have asked themselves.
 
-use floe_core::{AgentConfig, CandidateType, Event, Nomination, RelayFamilies, Role, TurnServer};
+use floe_core::{
+    AgentConfig, CandidateFilter, CandidateType, Event, Nomination, RelayFamilies, Role, TurnServer,
+};
 use floe_sim::scenario::{
-    PeerId, PeerSpec, TURN_USER, TurnReach, World, behind, both_selected, millis, open, secs,
+    PeerId, PeerSpec, TURN_USER, TurnReach, World, behind, both_selected, for_seeds, millis, open, secs,
 };
 use floe_sim::{Firewall, NatConfig, Pieces};
 
@@ -167,4 +169,37 @@ fn two_families_in_one_allocation_and_in_two() {
         assert_eq!(told, expected, "{families:?}\n{}", world.timeline());
         assert_eq!(world.turn(relay).allocations().count(), allocations);
     }
+}
+
+/// As a messenger that hides its users' addresses from strangers, and does not when they have accepted the call.
+#[test]
+fn relay_only_at_first_and_direct_when_that_is_allowed() {
+    for_seeds(0..50, |world| {
+        let (relay, stun) = (world.turn_server(), world.stun_server());
+        let peer = |role| {
+            let nomination = Nomination::Renominate;
+            open().with(AgentConfig { role, nomination, ..Default::default() }).relay_only()
+        };
+        let sides = [Role::Controlling, Role::Controlled].map(|role| peer(role).using(relay).asking(stun));
+        let [alice, bob] = sides;
+        let peers = world.pair(alice, bob);
+        world.run_until(both_selected).within(secs(5));
+        assert_eq!(ends(world, peers[0]), [CandidateType::Relayed; 2]);
+        for peer in peers {
+            let host = |e: &Event| matches!(e, Event::LocalCandidate { candidate, .. } if candidate.kind != CandidateType::Relayed);
+            assert!(!world.events(peer).iter().any(|(_, e)| host(e)), "{}", world.timeline());
+        }
+        world.start_traffic(millis(5));
+        world.run_for(secs(1));
+        for peer in peers {
+            let now = world.now();
+            world.agent(peer).set_local_filter(now, CandidateFilter::default()).unwrap();
+        }
+        let direct = |world: &World| peers.iter().all(|&p| ends(world, p) == [CandidateType::Host; 2]);
+        world.run_until(direct).within(secs(2));
+        world.stop_traffic();
+        for peer in peers {
+            assert!(world.traffic(peer).is_lossless(), "{}", world.traffic(peer));
+        }
+    });
 }

@@ -235,7 +235,11 @@ fn wrong_orders_of_calls_are_error_values() {
         Err(RemoteError::UnknownComponent(ComponentId { stream: 0, component: 2 }))
     );
     assert_eq!(
-        odd("candidate:1 1 TCP 1 10.0.0.2 9 typ host tcptype active", &mut stage),
+        odd("candidate:1 1 TCP 1 10.0.0.2 5 typ host tcptype so", &mut stage),
+        Err(RemoteError::UnsupportedTransport)
+    );
+    assert_eq!(
+        odd("candidate:1 1 TCP 1 10.0.0.2 5 typ host", &mut stage),
         Err(RemoteError::UnsupportedTransport)
     );
     assert_eq!(odd("candidate:1 1 UDP 1 a.b.local 5 typ host", &mut stage), Err(RemoteError::UnresolvedName));

@@ -24,6 +24,7 @@ mod servers;
 mod stats;
 mod streams;
 mod stubborn;
+mod tcp;
 mod trickle;
 
 use super::*;

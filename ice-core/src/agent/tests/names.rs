@@ -154,13 +154,16 @@ fn no_name_is_asked_for_in_vain() {
     let mut stage = Stage::new(role(Role::Controlling));
     for line in [
         "candidate:1 2 UDP 1 peer.local 5 typ host",
-        "candidate:1 1 TCP 1 peer.local 9 typ host tcptype active",
+        "candidate:1 1 TCP 1 peer.local 5 typ host tcptype so",
         "candidate:1 1 UDP 1 peer.local 0 typ host",
         "candidate:1 1 UDP 1 a.peer.local 5 typ host",
         "candidate:1 1 UDP 1 localhost 5 typ host",
     ] {
         stage.agent.add_remote_candidate(stage.now, &line.parse().unwrap()).unwrap_err();
     }
+    // Nobody connects to an active one (RFC 6544 §4.5): browsers signal one for each address.
+    let line = "candidate:1 1 TCP 1 peer.local 9 typ host tcptype active";
+    stage.agent.add_remote_candidate(stage.now, &line.parse().unwrap()).unwrap();
     // Of credentials that have not come: it waits for these first.
     let line = "candidate:1 1 UDP 1 peer.local 5 typ host ufrag new1";
     stage.agent.add_remote_candidate(stage.now, &line.parse().unwrap()).unwrap();

@@ -1,7 +1,7 @@
 //! A peer on strings: it sends exactly what a test wants, rightly signed or not.
 
 use super::*;
-use crate::base::SocketId;
+use crate::base::{SocketId, StreamId};
 use crate::wire::{Class, Message, MessageWriter, Method, RoleClaim, TransactionId};
 
 /// An agent and what stands in for its peer.
@@ -11,7 +11,10 @@ pub(super) struct Stage {
     pub(super) events: Vec<Event>,
     /// What the agent has sent and nobody has looked at.
     pub(super) sent: Vec<(SocketAddr, Vec<u8>)>,
+    /// The same over streams.
+    pub(super) streamed: Vec<(StreamId, Vec<u8>)>,
     pub(super) queries: Vec<Query>,
+    pub(super) requests: Vec<SocketRequest>,
     pub(super) credentials: Credentials,
     key: IntegrityKey,
     counter: u64,
@@ -39,7 +42,9 @@ impl Stage {
             now: Instant::ZERO,
             events: Vec::new(),
             sent: Vec::new(),
+            streamed: Vec::new(),
             queries: Vec::new(),
+            requests: Vec::new(),
             credentials,
             key,
             counter: 0,
@@ -70,10 +75,13 @@ impl Stage {
         let mut scratch = [0; MAX_TRANSMIT];
         loop {
             match self.agent.poll(self.now, &mut scratch) {
-                Output::Transmit(t) => self.sent.push((t.remote, t.contents.to_vec())),
+                Output::Transmit(t) => match t.stream {
+                    Some(stream) => self.streamed.push((stream, t.contents.to_vec())),
+                    None => self.sent.push((t.remote, t.contents.to_vec())),
+                },
                 Output::Event(e) => self.events.push(e),
                 Output::Resolve(query) => self.queries.push(query),
-                Output::Socket(request) => panic!("{request:?}"),
+                Output::Socket(request) => self.requests.push(request),
                 Output::Wait(_) | Output::Closed => return,
             }
         }
@@ -85,10 +93,13 @@ impl Stage {
         let mut scratch = [0; MAX_TRANSMIT];
         loop {
             match self.agent.poll(self.now, &mut scratch) {
-                Output::Transmit(t) => self.sent.push((t.remote, t.contents.to_vec())),
+                Output::Transmit(t) => match t.stream {
+                    Some(stream) => self.streamed.push((stream, t.contents.to_vec())),
+                    None => self.sent.push((t.remote, t.contents.to_vec())),
+                },
                 Output::Event(e) => self.events.push(e),
                 Output::Resolve(query) => self.queries.push(query),
-                Output::Socket(request) => panic!("{request:?}"),
+                Output::Socket(request) => self.requests.push(request),
                 Output::Wait(Some(next)) if next < end => self.now = self.now.max(next),
                 Output::Wait(_) | Output::Closed => break,
             }

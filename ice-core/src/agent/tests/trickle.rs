@@ -3,7 +3,7 @@
 use super::puppet::*;
 use super::*;
 use crate::base::SocketId;
-use crate::description::SessionDescription;
+use crate::description::{SessionDescription, TrickleFragment};
 use crate::wire::RoleClaim;
 
 const LATER: &str = "candidate:1 1 UDP 2130706175 10.0.0.1 6000 typ host";
@@ -320,4 +320,61 @@ fn the_candidates_of_lower_components_are_told_first() {
     }
     agent.restart(Instant::ZERO).unwrap();
     assert_eq!(told(&mut agent), [1, 1, 2, 2, 3]);
+}
+
+fn fragment(ufrag: &str, streams: &[(&str, &[SocketAddr], bool)]) -> TrickleFragment {
+    let mut body = format!("a=ice-ufrag:{ufrag}\r\na=ice-pwd:{PEERS_PASSWORD}\r\n");
+    for (mid, candidates, end) in streams {
+        body += &format!("m=audio 9 RTP/AVP 0\r\na=mid:{mid}\r\n");
+        for (foundation, address) in candidates.iter().enumerate() {
+            let (ip, port) = (address.ip(), address.port());
+            body += &format!("a=candidate:{foundation} 1 UDP 1000 {ip} {port} typ host\r\n");
+        }
+        if *end {
+            body += "a=end-of-candidates\r\n";
+        }
+    }
+    body.parse().unwrap()
+}
+
+const PEERS_PASSWORD: &str = "0123456789012345678901";
+
+#[test]
+fn fragments_bring_candidates_to_the_streams_that_they_name_and_their_end() {
+    let mut stage = Stage::new(role(Role::Controlling));
+    let first = fragment("peer", &[("zero", &[PEER], false), ("refused", &[other()], false)]);
+    assert_eq!(stage.agent.add_fragment(stage.now, &first, &["zero"]), Ok(vec![]));
+    stage.wait(Duration::from_secs(1));
+    assert!(stage.take_request(PEER).is_some() && stage.take_request(other()).is_none());
+    // The next one repeats what was told, and adds to it.
+    let second = fragment("peer", &[("zero", &[PEER, other()], true)]);
+    assert_eq!(stage.agent.add_fragment(stage.now, &second, &["zero"]), Ok(vec![]));
+    stage.wait(Duration::from_secs(1));
+    assert!(stage.take_request(other()).is_some());
+    assert_eq!(stage.add("10.0.0.9:1".parse().unwrap(), "peer"), Err(RemoteError::AfterEnd));
+}
+
+#[test]
+fn a_fragment_of_another_generation_waits_for_it_or_is_discarded_and_begins_no_restart() {
+    let mut stage = Stage::new(role(Role::Controlling));
+    let ours = stage.agent.local_credentials().clone();
+    let early = fragment("next", &[("0", &[other()], true)]);
+    assert_eq!(stage.agent.add_fragment(stage.now, &early, &["0"]), Ok(vec![]));
+    stage.wait(Duration::from_secs(1));
+    assert!(stage.take_request(other()).is_none());
+    assert_eq!(stage.agent.local_credentials(), &ours, "a fragment is no offer");
+    let next = Credentials::new("next", PEERS_PASSWORD).unwrap();
+    stage.agent.accept_credentials(stage.now, next, None).unwrap();
+    stage.wait(Duration::from_secs(1));
+    assert!(stage.take_request(other()).is_some());
+    let late = fragment("peer", &[("0", &["10.0.0.9:1".parse().unwrap()], false)]);
+    assert_eq!(stage.agent.add_fragment(stage.now, &late, &["0"]), Err(RemoteError::OtherGeneration));
+}
+
+#[test]
+fn a_fragment_without_streams_ends_them_all() {
+    let mut stage = Stage::new(role(Role::Controlling));
+    let body = format!("a=ice-ufrag:peer\r\na=ice-pwd:{PEERS_PASSWORD}\r\na=end-of-candidates\r\n");
+    stage.agent.add_fragment(stage.now, &body.parse().unwrap(), &[]).unwrap();
+    assert_eq!(stage.add(other(), "peer"), Err(RemoteError::AfterEnd));
 }

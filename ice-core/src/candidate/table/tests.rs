@@ -15,6 +15,7 @@ fn host(number: u32) -> NewLocal {
         socket: SocketId(number),
         base: at(number),
         address: at(number),
+        tcp: None,
         kind: CandidateType::Host,
         local_preference: 65535,
         foundation: Foundation::numbered(1),
@@ -28,6 +29,7 @@ fn signalled(number: u32, foundation: &str) -> NewRemote {
     NewRemote {
         component: ONE,
         address: at(number),
+        tcp: None,
         kind: CandidateType::Host,
         priority: 77,
         foundation: foundation.parse().unwrap(),
@@ -48,9 +50,9 @@ fn a_candidate_of_the_same_address_and_base_is_redundant() {
     assert_eq!(table.add_local(NewLocal { base: at(2), ..host(1) }), AddedLocal::New(LocalId(1)));
     assert_eq!(table.add_local(NewLocal { address: at(3), ..host(1) }), AddedLocal::New(LocalId(2)));
     assert_eq!(table.add_local(NewLocal { component: TWO, ..host(1) }), AddedLocal::New(LocalId(3)));
-    assert_eq!(table.find_local(ONE, at(1)).unwrap().id, LocalId(0));
-    assert_eq!(table.find_local(TWO, at(1)).unwrap().id, LocalId(3));
-    assert_eq!(table.find_local(ONE, at(9)), None);
+    assert_eq!(table.find_local(ONE, None, at(1)).unwrap().id, LocalId(0));
+    assert_eq!(table.find_local(TWO, None, at(1)).unwrap().id, LocalId(3));
+    assert_eq!(table.find_local(ONE, None, at(9)), None);
 }
 
 #[test]
@@ -87,8 +89,8 @@ fn a_removed_key_finds_nothing_and_is_not_given_again() {
 #[test]
 fn a_signalled_candidate_replaces_the_learned_one_in_place() {
     let mut table = Candidates::new();
-    assert_eq!(table.learn_remote(ONE, at(1), 55), AddedRemote::New(RemoteId(0)));
-    assert_eq!(table.learn_remote(ONE, at(1), 66), AddedRemote::Known(RemoteId(0)));
+    assert_eq!(table.learn_remote(ONE, None, at(1), 55), AddedRemote::New(RemoteId(0)));
+    assert_eq!(table.learn_remote(ONE, None, at(1), 66), AddedRemote::Known(RemoteId(0)));
     let learned = table.remote(RemoteId(0)).unwrap();
     assert_eq!((learned.kind, learned.priority), (CandidateType::PeerReflexive, 55));
     assert_eq!(learned.origin, Origin::Learned);
@@ -102,23 +104,23 @@ fn a_signalled_candidate_replaces_the_learned_one_in_place() {
     // From now on nothing changes it: not the same line, not a request.
     let again = NewRemote { priority: 88, ..signalled(1, "g") };
     assert_eq!(table.add_remote(again), AddedRemote::Known(RemoteId(0)));
-    assert_eq!(table.learn_remote(ONE, at(1), 99), AddedRemote::Known(RemoteId(0)));
-    assert_eq!(table.find_remote(ONE, at(1)).unwrap().priority, 77);
-    assert_eq!(table.learn_remote(TWO, at(1), 55), AddedRemote::New(RemoteId(1)));
+    assert_eq!(table.learn_remote(ONE, None, at(1), 99), AddedRemote::Known(RemoteId(0)));
+    assert_eq!(table.find_remote(ONE, None, at(1)).unwrap().priority, 77);
+    assert_eq!(table.learn_remote(TWO, None, at(1), 55), AddedRemote::New(RemoteId(1)));
 }
 
 #[test]
 fn foundation_keys_are_equal_exactly_when_foundations_are() {
     let mut table = Candidates::new();
-    let _ = table.learn_remote(ONE, at(1), 1);
+    let _ = table.learn_remote(ONE, None, at(1), 1);
     let _ = table.add_remote(signalled(2, "f"));
     let _ = table.add_remote(signalled(3, "F"));
-    let _ = table.learn_remote(ONE, at(4), 1);
+    let _ = table.learn_remote(ONE, None, at(4), 1);
     let _ = table.add_remote(signalled(5, "f"));
     // One upgrade into a group that is there, one into a group of its own, which then grows.
-    let _ = table.learn_remote(ONE, at(6), 1);
+    let _ = table.learn_remote(ONE, None, at(6), 1);
     let _ = table.add_remote(signalled(6, "f"));
-    let _ = table.learn_remote(ONE, at(7), 1);
+    let _ = table.learn_remote(ONE, None, at(7), 1);
     let _ = table.add_remote(signalled(7, "g"));
     let _ = table.add_remote(signalled(8, "g"));
     // The first of a group goes; what comes later still finds the group.
@@ -150,18 +152,18 @@ fn signalled_and_learned_candidates_have_limits_of_their_own() {
     let mut table = Candidates::new();
     let learned = 1000..1000 + MAX_PEER_REFLEXIVE as u32;
     for number in learned.clone() {
-        assert!(matches!(table.learn_remote(ONE, at(number), 1), AddedRemote::New(_)));
+        assert!(matches!(table.learn_remote(ONE, None, at(number), 1), AddedRemote::New(_)));
     }
-    assert_eq!(table.learn_remote(ONE, at(2000), 1), AddedRemote::Full);
+    assert_eq!(table.learn_remote(ONE, None, at(2000), 1), AddedRemote::Full);
     for number in 0..MAX_REMOTE_CANDIDATES as u32 - 1 {
         assert!(matches!(table.add_remote(signalled(number, "f")), AddedRemote::New(_)));
     }
     // An upgrade counts as signalled and makes room for another learned one.
     assert!(matches!(table.add_remote(signalled(learned.start, "f")), AddedRemote::Upgraded(_)));
-    assert!(matches!(table.learn_remote(ONE, at(2000), 1), AddedRemote::New(_)));
+    assert!(matches!(table.learn_remote(ONE, None, at(2000), 1), AddedRemote::New(_)));
     assert_eq!(table.add_remote(signalled(3000, "f")), AddedRemote::Full);
     assert_eq!(table.add_remote(signalled(2000, "f")), AddedRemote::Full);
-    assert_eq!(table.find_remote(ONE, at(2000)).unwrap().origin, Origin::Learned);
+    assert_eq!(table.find_remote(ONE, None, at(2000)).unwrap().origin, Origin::Learned);
     assert!(matches!(table.add_remote(signalled(0, "f")), AddedRemote::Known(_)));
     assert_eq!(table.remotes().len(), MAX_REMOTE_CANDIDATES + MAX_PEER_REFLEXIVE);
 }
@@ -172,19 +174,19 @@ fn keys_run_out_without_being_reused() {
     for number in 0..u32::from(u16::MAX) {
         let id = number as u16;
         assert_eq!(table.add_local(host(0)), AddedLocal::New(LocalId(id)));
-        assert_eq!(table.learn_remote(ONE, at(0), 1), AddedRemote::New(RemoteId(id)));
+        assert_eq!(table.learn_remote(ONE, None, at(0), 1), AddedRemote::New(RemoteId(id)));
         let _ = table.remove_local(LocalId(id));
         table.clear_remotes();
     }
     assert_eq!(table.add_local(host(0)), AddedLocal::Full);
-    assert_eq!(table.learn_remote(ONE, at(0), 1), AddedRemote::Full);
+    assert_eq!(table.learn_remote(ONE, None, at(0), 1), AddedRemote::Full);
     assert_eq!(table.add_remote(signalled(0, "f")), AddedRemote::Full);
 }
 
 #[test]
 fn a_learned_candidate_costs_nothing_that_is_known_until_it_is_signalled() {
     let mut table = Candidates::new();
-    let AddedRemote::New(id) = table.learn_remote(ONE, at(1), 7) else { panic!("nobody had it") };
+    let AddedRemote::New(id) = table.learn_remote(ONE, None, at(1), 7) else { panic!("nobody had it") };
     assert_eq!(table.remote(id).unwrap().network, Network::default());
     let network = Network { id: None, cost: Some(50) };
     assert_eq!(table.add_remote(NewRemote { network, ..signalled(1, "f") }), AddedRemote::Upgraded(id));
