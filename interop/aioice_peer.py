@@ -120,15 +120,34 @@ def reasons(error):
     return [error]
 
 
+def relaying(turn):
+    """What aioice takes for a server like `HOST:PORT,USER,PASSWORD[,udp|tcp]`, without which it relays nothing."""
+    if turn is None:
+        return {}
+    server, username, password, *transport = turn.split(",")
+    host, port = server.rsplit(":", 1)
+    return {
+        "turn_server": (host, int(port)),
+        "turn_username": username,
+        "turn_password": password,
+        "turn_transport": transport[0] if transport else "udp",
+    }
+
+
 async def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("role", choices=["controlling", "controlled"])
     parser.add_argument("--deadline", type=float, default=15, metavar="S", help="give up after this many seconds")
     parser.add_argument("--trickle", action="store_true", help="signal each candidate by itself")
+    parser.add_argument("--turn", metavar="HOST:PORT,USER,PASSWORD[,udp|tcp]", help="have this server relay")
+    parser.add_argument("--relay-only", action="store_true", help="tell of the relayed candidates only")
     options = parser.parse_args()
     logging.basicConfig(level=logging.DEBUG, format="%(relativeCreated)6d ms %(name)s %(message)s")
 
-    connection = aioice.Connection(ice_controlling=options.role == "controlling")
+    policy = aioice.TransportPolicy.RELAY if options.relay_only else aioice.TransportPolicy.ALL
+    connection = aioice.Connection(
+        ice_controlling=options.role == "controlling", transport_policy=policy, **relaying(options.turn)
+    )
     try:
         async with asyncio.timeout(options.deadline):
             await talk(connection, options.trickle)

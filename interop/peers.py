@@ -1,13 +1,20 @@
-"""A network namespace, two peers in it, and the signalling between them."""
+"""A network namespace, peers, the signalling between them, and what they have to have done in the end."""
 
 import itertools
 import json
 import os
 import queue
+import signal
 import subprocess
+import sys
 import threading
 import time
+import unittest
 
+HERE = os.path.dirname(os.path.abspath(__file__))
+# Seconds until a peer gives up by itself, and until it is killed if it does not.
+DEADLINE = 10
+PATIENCE = DEADLINE + 4
 SIGNALLING = ("desc", "cand", "eoc")
 # Between trickled candidates, in seconds: long enough that checks run before the next one comes.
 TRICKLE_GAP = 0.1
@@ -42,6 +49,16 @@ class Namespace:
 
     def ip(self, *words):
         ip("-n", self.name, *words)
+
+
+def floe(role, *options):
+    """The command line of a peer, its name first."""
+    return ["floe", os.environ["FLOE_BIN"], "connect", role, "--deadline", str(DEADLINE), *options]
+
+
+def aioice(role, *options):
+    program = os.path.join(HERE, "aioice_peer.py")
+    return ["aioice", sys.executable, program, role, "--deadline", str(DEADLINE), *options]
 
 
 def ip(*words):
@@ -139,3 +156,31 @@ def converse(one, other, signals, patience):
         if message["t"] != "desc":
             time.sleep(TRICKLE_GAP)
         (other if sender is one else one).hear(message)
+
+
+def faults(peer, other, trickled, gathers_on=False):
+    """What `peer` did not do, in words. One that waits for a server to the end need not say that it has all candidates."""
+    if peer.process.returncode != 0:
+        yield f"{peer.name} exited with {peer.process.returncode}"
+    if not peer.saying("connected"):
+        yield f"{peer.name} did not connect"
+    if f"hello from {other.name}" not in [message.get("text") for message in peer.saying("data")]:
+        yield f"{peer.name} got no data from {other.name}"
+    ends = [message.get("eoc") for message in peer.saying("desc")]
+    if ends != [not trickled]:
+        yield f"{peer.name} gave descriptions with eoc {ends}, not one with {not trickled}"
+    if bool(peer.saying("cand")) != trickled or bool(peer.saying("eoc")) != (trickled and not gathers_on):
+        yield f"{peer.name} {'did not trickle' if trickled else 'trickled unasked'}"
+
+
+def run(case, rounds=1):
+    """Runs the tests of a class so many times, and gives the exit status."""
+    # Ended politely, a run still takes its namespaces and its processes with it.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    suite = unittest.TestSuite(
+        test for _ in range(rounds) for test in unittest.defaultTestLoader.loadTestsFromTestCase(case)
+    )
+    result = unittest.TextTestRunner(stream=sys.stdout, verbosity=2).run(suite)
+    failed = len(result.failures) + len(result.errors)
+    print(f"{result.testsRun - failed} passed, {failed} failed")
+    return 0 if failed == 0 and result.testsRun else 1

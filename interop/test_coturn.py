@@ -13,7 +13,7 @@ import sys
 import time
 import unittest
 
-from peers import Namespace, Peer
+from peers import Namespace, Peer, run
 
 # Seconds until the client is killed. It needs about seven for its start, whatever the server does.
 PATIENCE = 60
@@ -80,15 +80,5 @@ def pair(numbers):
     return tuple(map(int, numbers))
 
 
-def main():
-    # Ended politely, a run still takes its namespace and its processes with it.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    suite = unittest.defaultTestLoader.loadTestsFromTestCase(CoturnAndFloe)
-    result = unittest.TextTestRunner(stream=sys.stdout, verbosity=2).run(suite)
-    failed = len(result.failures) + len(result.errors)
-    print(f"{result.testsRun - failed} passed, {failed} failed")
-    return 0 if failed == 0 and result.testsRun else 1
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run(CoturnAndFloe))

@@ -75,8 +75,8 @@ pub(crate) enum RuntimeName {
 /// the peer's on standard input. Start a second agent of the other role, on any machine, and carry the lines across, by
 /// hand or by a program. Then come {"t":"state",...} lines as it makes progress and {"t":"connected",...} when a path is
 /// selected. From then on it sends "hello from floe" five times a second, prints each datagram that arrives as
-/// {"t":"data",...}, and ends one second after the first; towards a peer whose description has a DTLS fingerprint
-/// ("fp"), which sends no text, one second after "connected". What is wrong with the input is told on standard error
+/// {"t":"data",...}, and ends one second (--stay) after the first; towards a peer whose description has a DTLS fingerprint
+/// ("fp"), which sends no text, as long after "connected". What is wrong with the input is told on standard error
 /// and ends nothing.
 ///
 /// The exit status is 0 if all that came about, and 1 if the deadline passed first; then a last line
@@ -91,6 +91,12 @@ pub(crate) struct Connect {
     /// Once there is a path, a datagram is waited for until then, and for 5 seconds at least.
     #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = seconds)]
     pub(crate) deadline: Duration,
+
+    /// Go on for this long after the first datagram, to see whether the path holds
+    ///
+    /// Under a second, the peer may not get its datagram.
+    #[arg(long, value_name = "SECONDS", default_value = "1", value_parser = seconds)]
+    pub(crate) stay: Duration,
 
     /// Print the description at once, without candidates, and each candidate when it is found (RFC 8838)
     #[arg(long)]
@@ -284,7 +290,7 @@ mod tests {
             panic!("not connect");
         };
         assert_eq!(Role::from(connect.role), Role::Controlled);
-        assert_eq!(connect.deadline, Duration::from_secs(30));
+        assert_eq!((connect.deadline, connect.stay), (Duration::from_secs(30), Duration::from_secs(1)));
         assert!(connect.trickle && !connect.loopback && !connect.lite);
     }
 

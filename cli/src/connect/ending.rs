@@ -4,8 +4,6 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// How long the agent stays when all is done, so that the peer gets there too.
-const FINAL: Duration = Duration::from_secs(1);
 /// How long at least data is waited for once there is a path, whatever the deadline.
 const DATA_PATIENCE: Duration = Duration::from_secs(5);
 
@@ -13,6 +11,8 @@ const DATA_PATIENCE: Duration = Duration::from_secs(5);
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Ending {
     deadline: Instant,
+    /// How long the agent stays when all is done: at least until the peer has got there too.
+    stay: Duration,
     connected: Option<Instant>,
     data: Option<Instant>,
     /// The peer is a whole WebRTC stack, which sends no text.
@@ -20,8 +20,8 @@ pub(super) struct Ending {
 }
 
 impl Ending {
-    pub(super) fn new(deadline: Instant) -> Self {
-        Self { deadline, connected: None, data: None, silent_peer: false }
+    pub(super) fn new(deadline: Instant, stay: Duration) -> Self {
+        Self { deadline, stay, connected: None, data: None, silent_peer: false }
     }
 
     /// A path was selected. The first time counts.
@@ -45,8 +45,8 @@ impl Ending {
     /// When the agent ends, and whether well.
     pub(super) fn at(&self) -> (Instant, bool) {
         match (self.connected, self.data) {
-            (Some(connected), Some(data)) => (connected.max(data) + FINAL, true),
-            (Some(connected), None) if self.silent_peer => (connected + FINAL, true),
+            (Some(connected), Some(data)) => (connected.max(data) + self.stay, true),
+            (Some(connected), None) if self.silent_peer => (connected + self.stay, true),
             (Some(connected), None) => (self.deadline.max(connected + DATA_PATIENCE), false),
             (None, _) => (self.deadline, false),
         }
@@ -58,22 +58,26 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_ends_well_a_second_after_the_last_thing_that_is_needed() {
+    fn it_ends_well_so_long_after_the_last_thing_that_is_needed() {
         let start = Instant::now();
         let at = |seconds| start + Duration::from_secs(seconds);
-        // connected, data, silent peer, end, well
+        // stay, connected, data, silent peer, end, well
         let table = [
-            (None, None, false, 30, false),
-            (None, Some(4), false, 30, false),
-            (Some(5), None, false, 30, false),
-            (Some(28), None, false, 33, false),
-            (Some(5), Some(4), false, 6, true),
-            (Some(5), Some(7), false, 8, true),
-            (None, None, true, 30, false),
-            (Some(5), None, true, 6, true),
+            (1, None, None, false, 30, false),
+            (1, None, Some(4), false, 30, false),
+            (1, Some(5), None, false, 30, false),
+            (1, Some(28), None, false, 33, false),
+            (1, Some(5), Some(4), false, 6, true),
+            (1, Some(5), Some(7), false, 8, true),
+            (1, None, None, true, 30, false),
+            (1, Some(5), None, true, 6, true),
+            (60, None, None, false, 30, false),
+            (60, Some(5), None, false, 30, false),
+            (60, Some(5), Some(7), false, 67, true),
+            (60, Some(5), None, true, 65, true),
         ];
-        for (connected, data, silent, end, well) in table {
-            let mut ending = Ending::new(at(30));
+        for (stay, connected, data, silent, end, well) in table {
+            let mut ending = Ending::new(at(30), Duration::from_secs(stay));
             connected.into_iter().for_each(|seconds| ending.on_connected(at(seconds)));
             data.into_iter().for_each(|seconds| ending.on_data(at(seconds)));
             if silent {
@@ -82,7 +86,7 @@ mod tests {
             assert_eq!(
                 ending.at(),
                 (at(end), well),
-                "connected {connected:?}, data {data:?}, silent {silent}"
+                "stay {stay}, connected {connected:?}, data {data:?}, silent {silent}"
             );
         }
     }
@@ -90,11 +94,11 @@ mod tests {
     #[test]
     fn what_comes_again_does_not_put_off_the_end() {
         let start = Instant::now();
-        let mut ending = Ending::new(start);
+        let mut ending = Ending::new(start, Duration::ZERO);
         for seconds in 0..9 {
             ending.on_connected(start + Duration::from_secs(seconds));
             ending.on_data(start + Duration::from_secs(seconds));
         }
-        assert_eq!(ending.at(), (start + FINAL, true));
+        assert_eq!(ending.at(), (start, true));
     }
 }

@@ -50,7 +50,7 @@ pub(crate) async fn run(args: &args::Connect) -> Result<(), Error> {
         ..Default::default()
     })
     .await?;
-    let ending = Ending::new(start + args.deadline);
+    let ending = Ending::new(start + args.deadline, args.stay);
     let mut terminal =
         Terminal { session, start, trickle: args.trickle, lite: args.lite, described: false, ending };
     let result = terminal.run().await;

@@ -225,7 +225,9 @@ impl Allocation {
         };
         let mut relayed: SmallVec<[SocketAddr; 2]> = SmallVec::new();
         let mut is_readable = true;
-        for address in attributes.xor_relayed_addresses() {
+        // After a 440, coturn 4.6 lists the refused family too, as all zeros beside the address that it gave.
+        let is_blank = |address: &SocketAddr| address.ip().is_unspecified() && address.port() == 0;
+        for address in attributes.xor_relayed_addresses().filter(|address| !is_blank(address)) {
             let is_second = relayed.iter().any(|other| other.is_ipv4() == address.is_ipv4());
             is_readable &= !is_second && families.include(address) && is_transport_address(address);
             if is_readable {

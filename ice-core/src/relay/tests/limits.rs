@@ -194,3 +194,19 @@ fn an_allocation_that_cannot_be_used_is_deleted() {
     assert_eq!(stage.said(), [RelayEvent::Failed(AllocationFailure::Unreadable)]);
     assert_eq!((stage.server.expires, stage.server.count(Ask::Delete)), (None, 1));
 }
+
+#[test]
+fn what_stands_for_no_address_is_passed_over() {
+    let blank = Some(address("0.0.0.0:0"));
+    let mut stage =
+        Stage::new(AllocationConfig { families: Families::Both, ..config() }, Server::new(Manner::Classic));
+    (stage.server.has_v4, stage.server.gives) = (false, blank);
+    stage.run(secs(2));
+    assert_eq!(stage.allocation.relayed(), [address(V6)]);
+
+    // By itself it is nothing.
+    let mut stage = Stage::new(config(), Server::new(Manner::Classic));
+    stage.server.gives = blank;
+    stage.run(secs(2));
+    assert_eq!(stage.said(), [RelayEvent::Failed(AllocationFailure::Unreadable)]);
+}

@@ -41,7 +41,7 @@ pub(super) struct Server {
     pub(super) nonce_life: Duration,
     nonce_born: Instant,
     pub(super) lifetime: u64,
-    /// The relayed address, whatever was asked for.
+    /// The first relayed address, whatever was asked for.
     pub(super) gives: Option<SocketAddr>,
     pub(super) has_v4: bool,
     pub(super) has_v6: bool,
@@ -208,8 +208,9 @@ impl Server {
                 if ask == Ask::Allocate {
                     let wants_v6 = attributes.requested_address_family() == Some(AddressFamily::V6);
                     let wants_both = attributes.additional_address_family().is_some();
-                    if self.has_v4 && !wants_v6 {
-                        writer = writer.xor_relayed_address(self.gives.unwrap_or(V4.parse().unwrap()));
+                    let first = (self.has_v4 && !wants_v6).then(|| V4.parse().unwrap());
+                    if let Some(first) = self.gives.or(first) {
+                        writer = writer.xor_relayed_address(first);
                     }
                     if self.has_v6 && (wants_v6 || wants_both) {
                         writer = writer.xor_relayed_address(V6.parse().unwrap());
