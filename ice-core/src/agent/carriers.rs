@@ -208,6 +208,9 @@ impl Agent {
     ) -> Result<(), CarrierError> {
         let bind = self.asked_for(now, socket)?;
         if local.ip() != bind.local || local.port() == 0 {
+            self.carriers.requests.push_back(SocketRequest::Close(socket));
+            self.carriers.binds.retain(|b| b.socket != socket);
+            self.on_carrier_lost(bind.purpose, StreamEnd::Refused);
             return Err(CarrierError::WrongAddress(local));
         }
         self.on_socket_opened(bind.purpose, socket);

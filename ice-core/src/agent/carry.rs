@@ -77,9 +77,9 @@ impl Agent {
             Ok(departure) => Some(departure),
             Err(SendError::NoPermission) => {
                 // RFC 8656 §9: it takes a round trip, and then the message goes.
-                let relay = self.gatherer.relays.named_mut(tuple.socket)?;
-                if relay.allocation.permit(self.now, tuple.remote.ip()).is_ok() {
-                    relay.hold(tuple.remote, message);
+                let key = self.gatherer.relays.named(tuple.socket)?.key;
+                if self.permit_at(key, tuple.remote.ip()) {
+                    self.gatherer.relays.get_mut(key)?.hold(tuple.remote, message);
                 }
                 None
             }
@@ -133,7 +133,7 @@ impl Agent {
         if self.gatherer.relays.is_empty() {
             return None;
         }
-        if let Some(departure) = self.next_held(scratch) {
+        if let Some(departure) = self.next_held(scratch, slots) {
             return Some(departure);
         }
         let Self { gatherer, carriers, generations, random, tracer, now, .. } = self;
@@ -179,13 +179,19 @@ impl Agent {
     }
 
     /// The next message that has waited for a permission.
-    fn next_held(&mut self, scratch: &mut [u8; MAX_TRANSMIT]) -> Option<Departure> {
+    fn next_held(&mut self, scratch: &mut [u8; MAX_TRANSMIT], slots: Slots) -> Option<Departure> {
         loop {
+            // RFC 8445 §14: several that were let through at once keep their distance all the same.
+            let requests = slots.allow(self.now, self.generations.current.checks.next_slot());
             let held = self.gatherer.relays.iter_mut().find_map(|relay| {
-                let (peer, bytes) = relay.take_held()?;
-                Some((relay.name_for(peer), peer, bytes))
+                let (peer, bytes, request) = relay.take_held(requests)?;
+                Some((relay.name_for(peer), peer, bytes, request))
             });
-            let (name, peer, bytes) = held?;
+            let (name, peer, bytes, request) = held?;
+            if request {
+                self.generations.current.checks.take_slot(self.now);
+                self.gatherer.inquiries.on_slot_used();
+            }
             let Some(socket) = name else { continue };
             if let Ok(departure) = self.frame(Tuple { socket, remote: peer }, &bytes, scratch) {
                 return Some(departure);
@@ -196,14 +202,16 @@ impl Agent {
     /// When a relay will have something to do.
     pub(super) fn next_relay_deadline(&self) -> Option<Instant> {
         let slot = match self.life {
-            Life::Closed => self.now,
-            _ => self.generations.current.checks.next_slot(),
+            Life::Closed | Life::Failed => self.now,
+            Life::Running => self.generations.current.checks.next_slot(),
         };
         let deadlines = self.gatherer.relays.iter().filter_map(|relay| match way(relay, &self.carriers) {
             // Nothing can go, but what there is ends all the same.
             None => relay.allocation.next_end(),
-            Some(_) if relay.has_held() => Some(self.now),
-            Some(_) => relay.allocation.next_deadline(slot),
+            Some(_) => {
+                let held = relay.next_held(self.now, slot);
+                held.into_iter().chain(relay.allocation.next_deadline(slot)).min()
+            }
         });
         deadlines.chain(self.gatherer.relays.next_attempt()).min()
     }

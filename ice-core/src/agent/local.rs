@@ -61,6 +61,7 @@ impl Agent {
         for id in self.gatherer.set_filter(self.now, candidates, filter) {
             self.on_gathered(id);
         }
+        self.tell_mapped();
         for host in self.gatherer.allocators() {
             if !had.contains(&host) {
                 self.allocate_at_all(host);

@@ -59,8 +59,9 @@ impl Agent {
                 return Some(departure);
             }
         }
-        if self.life != Life::Running {
-            return None;
+        if self.life == Life::Failed {
+            // What servers keep for us is given back.
+            return self.next_for_relays(scratch, Slots::Any);
         }
         self.on_time();
         if !self.events.is_empty() {
@@ -151,7 +152,7 @@ impl Agent {
 
     fn next_deadline(&self) -> Option<Instant> {
         if self.life != Life::Running {
-            return None;
+            return self.next_relay_deadline();
         }
         let Generation { remote, checks, .. } = &self.generations.current;
         let checks = remote.as_ref().and_then(|_| checks.next_deadline(self.now));

@@ -1,6 +1,7 @@
 //! TURN servers: each allocation is a socket of the agent's own, or two. This file lets allocations begin and end, takes their
 //! news, and makes candidates of relayed addresses, so that checks and paths need not know of relays.
 
+use alloc::vec::Vec;
 use core::net::{IpAddr, SocketAddr};
 
 use smallvec::SmallVec;
@@ -10,7 +11,7 @@ use super::{Agent, Event, Life, ServerFault, StreamEnd};
 use crate::base::{ComponentId, Instant, SocketId};
 use crate::candidate::CandidateType;
 use crate::gather::{Attempt, ServerError, Socket, TurnServer, TurnTransport, Via};
-use crate::relay::{Loss, RelayEvent};
+use crate::relay::{Loss, RelayEvent, Wanting};
 use crate::trace::{CheckFailure, TraceEvent};
 
 impl Agent {
@@ -31,10 +32,12 @@ impl Agent {
         if self.generations.current.checks.is_lite() {
             return Err(ServerError::HostOnly);
         }
-        let Some(index) = self.gatherer.relays.add(server)? else { return Ok(()) };
-        // Sockets that are fresh will ask it with all others.
+        let index = self.gatherer.relays.add(server)?;
+        // Sockets that are fresh will ask it with all others. Those whom it has refused ask again.
         for host in self.gatherer.allocators() {
-            self.allocate_for(host, index);
+            if !self.gatherer.relays.asks(host.id(), index) {
+                self.allocate_for(host, index);
+            }
         }
         Ok(())
     }
@@ -85,8 +88,11 @@ impl Agent {
                 // RFC 8445 §14.3: an allocation takes two requests where credentials are wanted, as they are.
                 let waiting = u32::try_from(self.gatherer.inquiries.waiting()).unwrap_or(u32::MAX);
                 let ta = self.generations.current.checks.ta();
-                self.gatherer.relays.start(key, attempt, via, ta, waiting);
-                self.gatherer.inquiries.on_wait(self.now);
+                // What is tried again keeps nobody waiting.
+                if attempt.lived.is_none() && attempt.refusals == 0 {
+                    self.gatherer.inquiries.on_wait(self.now);
+                }
+                self.gatherer.relays.start(self.now, (key, attempt, via), (ta, waiting));
             }
             None => self.tell_relay_fault(address, host.id(), ServerFault::TooMany),
         }
@@ -112,7 +118,7 @@ impl Agent {
             return;
         }
         let Some(relay) = self.gatherer.relays.get(key) else { return };
-        let (had_address, attempt) = (!relay.names.is_empty(), relay.attempt.clone());
+        let (had_address, attempt) = (relay.attempt.lived.is_some(), relay.attempt.clone());
         self.end_relay(key);
         self.tell_relay_fault(attempt.address, attempt.host.id(), ServerFault::Stream(end));
         if had_address {
@@ -137,9 +143,8 @@ impl Agent {
 
     /// Takes what the allocations have to tell, until there is nothing.
     pub(super) fn take_relay_news(&mut self) {
-        // What is left is deleted when the agent is closed.
         if self.life == Life::Failed {
-            return;
+            return self.bury_relays();
         }
         loop {
             let relays = &mut self.gatherer.relays;
@@ -168,8 +173,15 @@ impl Agent {
                 }
                 let fault = ServerFault::from(failure);
                 self.tell_relay_fault(server, host.id(), fault);
-                if let Some(patience) = patience.filter(|_| self.life == Life::Running) {
-                    self.gatherer.relays.try_later(self.now + patience, attempt);
+                match patience.filter(|_| self.life == Life::Running) {
+                    Some(patience) => {
+                        let mut attempt = attempt;
+                        attempt.refusals = attempt.refusals.saturating_add(1);
+                        self.gatherer.relays.try_later(self.now + patience, attempt);
+                    }
+                    // There was one, and there will be another when the server is back.
+                    None if attempt.lived.is_some() => self.allocate_again(attempt),
+                    None => {}
                 }
             }
             RelayEvent::Redirect { to, domain } => {
@@ -223,7 +235,8 @@ impl Agent {
 
     /// There are relayed addresses: each is a candidate (RFC 8445 §5.1.1.2), and so may be what the server has seen.
     fn on_allocated(&mut self, key: SocketId, relayed: &[SocketAddr], mapped: Option<SocketAddr>) {
-        let Some(relay) = self.gatherer.relays.get(key) else { return };
+        let Some(relay) = self.gatherer.relays.get_mut(key) else { return };
+        (relay.mapped, relay.attempt.lived, relay.attempt.refusals) = (mapped, Some(self.now), 0);
         let attempt = relay.attempt.clone();
         let is_udp = matches!(relay.via, Via::Socket(socket) if socket == attempt.host.id());
         for (index, address) in relayed.iter().enumerate() {
@@ -270,16 +283,26 @@ impl Agent {
 
     /// A candidate of the peer's is there: it may send to all relayed addresses of its component (RFC 8656 §9).
     pub(super) fn permit(&mut self, component: ComponentId, peer: IpAddr) {
-        let of = |r: &&mut crate::gather::Relay| r.attempt.host.for_component() == component;
-        for relay in self.gatherer.relays.iter_mut().filter(of) {
-            // One of another family, or one too many, is not needed or has no room.
-            let _ = relay.allocation.permit(self.now, peer);
+        let of = |r: &&crate::gather::Relay| r.attempt.host.for_component() == component;
+        let keys: SmallVec<[SocketId; 4]> = self.gatherer.relays.iter().filter(of).map(|r| r.key).collect();
+        for key in keys {
+            self.permit_at(key, peer);
         }
     }
 
-    fn permit_at(&mut self, key: SocketId, peer: IpAddr) {
-        if let Some(relay) = self.gatherer.relays.get_mut(key) {
-            let _ = relay.allocation.permit(self.now, peer);
+    /// Whether the relay asks, or has asked, for this peer. One of another family is not needed, and one too many has no room, unless
+    /// some are of no use any more.
+    pub(super) fn permit_at(&mut self, key: SocketId, peer: IpAddr) -> bool {
+        let Some(relay) = self.gatherer.relays.get_mut(key) else { return false };
+        match relay.allocation.permit(self.now, peer) {
+            Err(Wanting::TooMany) => {
+                let known = self.generations.iter().flat_map(|g| g.candidates.remotes());
+                let known: Vec<IpAddr> = known.map(|r| r.address.ip()).collect();
+                let Some(relay) = self.gatherer.relays.get_mut(key) else { return false };
+                relay.allocation.retain_peers(|ip| known.contains(&ip));
+                relay.allocation.permit(self.now, peer).is_ok()
+            }
+            permitted => permitted.is_ok(),
         }
     }
 
@@ -316,7 +339,7 @@ impl Agent {
             return;
         }
         let Some(server) = self.gatherer.relays.server(attempt.server) else { return };
-        let (pause, attempt) = attempt.after_loss(server.address());
+        let (pause, attempt) = attempt.after_loss(self.now, server.address());
         self.gatherer.relays.try_later(self.now + pause, attempt);
     }
 
@@ -341,6 +364,36 @@ impl Agent {
         }
     }
 
+    /// A component is not used any more: its allocations are deleted, as far as their sockets still carry that.
+    pub(super) fn release_relays_of(&mut self, host: SocketId) {
+        self.gatherer.relays.forget_attempts(|socket| socket.id() == host);
+        let of = |r: &&crate::gather::Relay| r.attempt.host.id() == host;
+        let keys: SmallVec<[SocketId; 4]> = self.gatherer.relays.iter().filter(of).map(|r| r.key).collect();
+        for key in keys {
+            let Some(relay) = self.gatherer.relays.get_mut(key) else { continue };
+            relay.allocation.release(self.now);
+            for (name, _) in core::mem::take(&mut relay.names) {
+                if self.gatherer.socket_down(name) {
+                    self.lose_socket(name);
+                }
+            }
+        }
+        self.take_relay_news();
+    }
+
+    /// The servers have seen sockets at addresses that may be told from now on.
+    pub(super) fn tell_mapped(&mut self) {
+        let of = |r: &crate::gather::Relay| {
+            let is_own = r.via == Via::Socket(r.attempt.host.id());
+            Some((r.attempt.host.id(), r.mapped.filter(|_| is_own)?, r.attempt.address.ip()))
+        };
+        let seen: SmallVec<[(SocketId, SocketAddr, IpAddr); 4]> =
+            self.gatherer.relays.iter().filter_map(of).collect();
+        for (host, mapped, server) in seen {
+            let _ = self.add_reflexive(self.now, host, mapped, Some(server));
+        }
+    }
+
     /// Deletes all allocations (RFC 8656 §8), for an agent that ends.
     pub(super) fn release_relays(&mut self) {
         self.gatherer.relays.forget_attempts(|_| true);
@@ -348,6 +401,21 @@ impl Agent {
             relay.allocation.release(self.now);
         }
         self.take_relay_news();
+    }
+
+    /// Who has failed tells nothing more: what is deleted is forgotten.
+    fn bury_relays(&mut self) {
+        let mut over: SmallVec<[SocketId; 4]> = SmallVec::new();
+        for relay in self.gatherer.relays.iter_mut() {
+            while relay.allocation.next_event().is_some() {}
+            if relay.allocation.is_over() {
+                over.push(relay.key);
+            }
+        }
+        for key in over {
+            self.gatherer.relays.remove(key);
+            self.carriers.close(Purpose::Relay(key));
+        }
     }
 
     /// Whether a relay was given to us, of whatever kind.

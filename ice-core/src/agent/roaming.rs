@@ -26,8 +26,9 @@ impl Agent {
         if !self.gatherer.socket_down(socket) {
             return Err(SocketError::UnknownSocket(socket));
         }
-        self.lose_socket(socket);
+        // Nothing is to be promised of what goes with it.
         self.end_relays_of(socket);
+        self.lose_socket(socket);
         Ok(())
     }
 

@@ -1,6 +1,7 @@
 //! Servers that have names for addresses: each name is asked for once, through the application's resolver, and the servers of that name
 //! are asked when it is known what it stands for.
 
+use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::net::{IpAddr, SocketAddr};
@@ -17,21 +18,19 @@ pub const MAX_SERVER_NAMES: usize = MAX_STUN_SERVERS + MAX_TURN_SERVERS;
 
 /// At most [`MAX_SERVER_NAMES`].
 #[derive(Debug, Default)]
-pub(super) struct ServerNames(Vec<Named>);
+pub(super) struct ServerNames {
+    names: Vec<Named>,
+    /// How many queries there were.
+    asked: u32,
+}
 
 #[derive(Debug)]
 struct Named {
     name: String,
-    state: State,
+    /// The query, if the application has it.
+    query: Option<QueryId>,
     /// Those to be asked at that name. Bounded by how many servers an agent takes.
     servers: Vec<Pending>,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum State {
-    New,
-    Asked,
-    Answered,
 }
 
 /// A server but for its address.
@@ -43,36 +42,36 @@ enum Pending {
 
 impl ServerNames {
     fn add(&mut self, name: &str, server: Pending) -> Result<(), ServerError> {
-        let waiting: usize = self.0.iter().map(|n| n.servers.len()).sum();
+        let waiting: usize = self.names.iter().map(|n| n.servers.len()).sum();
         if waiting >= MAX_SERVER_NAMES {
             return Err(ServerError::TooMany);
         }
-        let same = |n: &&mut Named| n.name.eq_ignore_ascii_case(name) && n.state != State::Answered;
-        if let Some(known) = self.0.iter_mut().find(same) {
+        let same = |n: &&mut Named| n.name.eq_ignore_ascii_case(name);
+        if let Some(known) = self.names.iter_mut().find(same) {
             known.servers.push(server);
             return Ok(());
         }
-        self.0.push(Named { name: name.into(), state: State::New, servers: [server].into() });
+        self.names.push(Named { name: name.into(), query: None, servers: [server].into() });
         Ok(())
     }
 
     pub(super) fn poll(&mut self) -> Option<Query> {
-        let index = self.0.iter().position(|n| n.state == State::New)?;
-        let named = self.0.get_mut(index)?;
-        named.state = State::Asked;
-        Some(Query { id: QueryId(FIRST_QUERY + u32::try_from(index).ok()?), name: named.name.clone() })
+        let named = self.names.iter_mut().find(|n| n.query.is_none())?;
+        let id = QueryId(FIRST_QUERY | self.asked);
+        self.asked = self.asked.wrapping_add(1) % FIRST_QUERY;
+        named.query = Some(id);
+        Some(Query { id, name: named.name.clone() })
     }
 
     fn answer(&mut self, id: QueryId) -> Option<(String, Vec<Pending>)> {
-        let index = usize::try_from(id.0.checked_sub(FIRST_QUERY)?).ok()?;
-        let named = self.0.get_mut(index).filter(|n| n.state == State::Asked)?;
-        named.state = State::Answered;
-        Some((core::mem::take(&mut named.name), core::mem::take(&mut named.servers)))
+        let index = self.names.iter().position(|n| n.query == Some(id))?;
+        let named = self.names.remove(index);
+        Some((named.name, named.servers))
     }
 
     /// Whether an answer is to come.
     pub(super) fn wait(&self) -> bool {
-        self.0.iter().any(|n| n.state != State::Answered)
+        !self.names.is_empty()
     }
 }
 
@@ -106,7 +105,7 @@ impl Agent {
         let pending: Vec<(&ServerUri, Pending)> = pending.collect::<Result<_, ServerError>>()?;
         for (uri, server) in pending {
             match uri.host() {
-                ServerHost::Ip(ip) => self.ask_at(*ip, server)?,
+                ServerHost::Ip(ip) => self.ask_at(*ip, None, server)?,
                 ServerHost::Name(name) => {
                     self.server_names.add(name, server)?;
                     self.gatherer.inquiries.on_wait(self.now);
@@ -116,12 +115,14 @@ impl Agent {
         Ok(())
     }
 
-    fn ask_at(&mut self, ip: IpAddr, server: Pending) -> Result<(), ServerError> {
+    fn ask_at(&mut self, ip: IpAddr, origin: Option<&str>, server: Pending) -> Result<(), ServerError> {
         match server {
             Pending::Stun { port } => self.add_stun_server(self.now, SocketAddr::new(ip, port)),
             Pending::Turn { port, transport, username, password } => {
                 let address = SocketAddr::new(ip, port);
-                self.add_turn_server(self.now, TurnServer::new(address, transport, username, password))
+                let mut server = TurnServer::new(address, transport, username, password);
+                server.origin = origin.map(|name| format!("{name}:{port}").to_ascii_lowercase());
+                self.add_turn_server(self.now, server)
             }
         }
     }
@@ -140,12 +141,12 @@ impl Agent {
         };
         let found = [first(false), first(true)];
         if found == [None, None] {
-            self.events.push_back(Event::ServerUnresolved { name });
+            self.events.push_back(Event::ServerUnresolved { name: name.clone() });
         }
         for ip in found.into_iter().flatten() {
             for server in &servers {
                 // One too many is not asked: those that came first are.
-                let _ = self.ask_at(ip, server.clone());
+                let _ = self.ask_at(ip, Some(&name), server.clone());
             }
         }
         self.end_gathering();

@@ -46,7 +46,7 @@ impl Agent {
         for socket in self.gatherer.remove_component(component) {
             self.answers.forget(socket);
             self.close_connections(|tuple| tuple.socket == socket);
-            self.end_relays_of(socket);
+            self.release_relays_of(socket);
         }
         self.events.retain(|event| !is_of(event, component));
         Ok(())

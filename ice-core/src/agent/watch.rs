@@ -122,6 +122,7 @@ impl Agent {
             self.answers.clear();
             self.close_connections(|_| true);
             self.events.push_back(Event::Failed(self.explain()));
+            self.release_relays();
         }
     }
 

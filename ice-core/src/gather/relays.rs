@@ -16,7 +16,7 @@ use super::turn_server::{RelayFamilies, TurnServer, TurnTransport};
 use crate::base::{Instant, SocketId, Tuple};
 use crate::candidate::is_transport_address;
 use crate::relay::{Allocation, AllocationConfig, Carrier, Families, MAX_PERMISSIONS, RelayCredentials};
-use crate::transaction::RTO;
+use crate::transaction::{PATIENCE, RTO};
 
 /// How many TURN servers an agent asks: each costs an allocation for each socket (RFC 8445 §5.1.1.2).
 pub const MAX_TURN_SERVERS: usize = 8;
@@ -52,6 +52,9 @@ pub(crate) struct Relay {
     pub(crate) allocation: Allocation,
     /// The relayed addresses, by the names that they have as sockets.
     pub(crate) names: SmallVec<[(SocketId, SocketAddr); 2]>,
+    /// Our address as the server has seen it.
+    pub(crate) mapped: Option<SocketAddr>,
+    started: Instant,
     held: VecDeque<Held>,
 }
 
@@ -84,6 +87,10 @@ pub(crate) struct Attempt {
     pub(crate) ports: u8,
     /// How often in a row it was lost.
     pub(crate) losses: u8,
+    /// Since when there was an allocation, if there ever was.
+    pub(crate) lived: Option<Instant>,
+    /// How often in a row the server had no room.
+    pub(crate) refusals: u8,
 }
 
 impl Attempt {
@@ -99,7 +106,10 @@ impl Attempt {
     }
 
     /// Once more at the server itself, and how long to wait before.
-    pub(crate) fn after_loss(mut self, server: SocketAddr) -> (Duration, Self) {
+    pub(crate) fn after_loss(mut self, now: Instant, server: SocketAddr) -> (Duration, Self) {
+        if self.lived.is_some_and(|since| now.since(since) > LONGEST_PAUSE) {
+            self.losses = 0;
+        }
         let pause = match self.losses {
             0 => Duration::ZERO,
             n => (FIRST_PAUSE * 2_u32.saturating_pow(u32::from(n) - 1)).min(LONGEST_PAUSE),
@@ -117,36 +127,42 @@ impl Attempt {
 #[derive(Debug)]
 struct Held {
     peer: SocketAddr,
+    /// It is a request, and not an answer to one.
+    request: bool,
     bytes: Vec<u8>,
     granted: bool,
 }
 
 impl Relays {
-    /// Takes note of a server. `None`: it was known, and has other credentials from now on.
-    pub(crate) fn add(&mut self, server: TurnServer) -> Result<Option<usize>, ServerError> {
+    /// Takes note of a server. One that is known has these credentials from now on.
+    pub(crate) fn add(&mut self, server: TurnServer) -> Result<usize, ServerError> {
         if !is_transport_address(server.address) {
             return Err(ServerError::NotATransportAddress(server.address));
         }
         let credentials = RelayCredentials::new(&server.username, &server.password)
             .map_err(|_| ServerError::UsernameTooLong(server.username.len()))?;
+        // A name may stand for another of its addresses each time.
         let same = |known: &TurnServer| {
-            (known.address, &known.transport, known.families)
-                == (server.address, &server.transport, server.families)
+            let place = |s: &TurnServer| (s.address, s.families);
+            let origin = |s: &TurnServer| (s.origin.clone(), s.address.is_ipv4());
+            known.transport == server.transport
+                && (place(known) == place(&server)
+                    || known.origin.is_some() && origin(known) == origin(&server))
         };
         if let Some(index) = self.servers.iter().position(same) {
             for relay in self.all.iter_mut().filter(|r| r.attempt.server == index) {
                 relay.allocation.set_credentials(credentials.clone());
             }
             if let Some(known) = self.servers.get_mut(index) {
-                *known = server;
+                *known = TurnServer { address: known.address, ..server };
             }
-            return Ok(None);
+            return Ok(index);
         }
         if self.servers.len() >= MAX_TURN_SERVERS {
             return Err(ServerError::TooMany);
         }
         self.servers.push(server);
-        Ok(Some(self.servers.len() - 1))
+        Ok(self.servers.len() - 1)
     }
 
     pub(crate) fn server(&self, index: usize) -> Option<&TurnServer> {
@@ -156,6 +172,12 @@ impl Relays {
     /// How many servers there are.
     pub(crate) fn servers(&self) -> usize {
         self.servers.len()
+    }
+
+    /// Whether a socket has asked this server, and something may still come of that.
+    pub(crate) fn asks(&self, host: SocketId, server: usize) -> bool {
+        let is_it = |a: &Attempt| a.server == server && a.host.id() == host;
+        self.all.iter().any(|r| is_it(&r.attempt)) || self.later.iter().any(|(_, a)| is_it(a))
     }
 
     /// What a socket asks a server for.
@@ -180,12 +202,19 @@ impl Relays {
             over_datagrams: of.transport == TurnTransport::Udp,
             ports: 0,
             losses: 0,
+            lived: None,
+            refusals: 0,
         };
         families.iter().map(attempt).collect()
     }
 
     /// Begins to allocate under this name, while so many questions to STUN servers wait.
-    pub(crate) fn start(&mut self, key: SocketId, attempt: Attempt, via: Via, ta: Duration, waiting: u32) {
+    pub(crate) fn start(
+        &mut self,
+        started: Instant,
+        (key, attempt, via): (SocketId, Attempt, Via),
+        (ta, waiting): (Duration, u32),
+    ) {
         let Some(server) = self.servers.get(attempt.server) else { return };
         let Ok(credentials) = RelayCredentials::new(&server.username, &server.password) else { return };
         let gathering = self.all.iter().filter(|r| r.names.is_empty()).count();
@@ -208,7 +237,8 @@ impl Relays {
             redirected_by: attempt.redirected_by.clone(),
         });
         let (names, held) = (SmallVec::new(), VecDeque::new());
-        self.all.insert(place, Relay { key, attempt, via, allocation, names, held });
+        let mapped = None;
+        self.all.insert(place, Relay { key, attempt, via, allocation, names, mapped, started, held });
     }
 
     /// Whether there is room for another allocation.
@@ -280,8 +310,11 @@ impl Relays {
 
     /// Until when something may come of an allocation that there is not: a little longer than it takes to ask for it.
     pub(crate) fn hope(&self, now: Instant) -> Option<Instant> {
-        let asked = self.is_gathering().then_some(now);
-        asked.into_iter().chain(self.later.iter().map(|(at, _)| *at)).max().map(|at| at + HOPE)
+        // A server that has no room a second time is no hope, and what takes too long is none.
+        let is_hope = |a: &Attempt| a.refusals <= 1;
+        let asked = self.all.iter().filter(|r| r.is_gathering() && is_hope(&r.attempt)).map(|r| r.started);
+        let later = self.later.iter().filter(|(_, a)| is_hope(a)).map(|(at, _)| *at);
+        asked.map(|at| at + PATIENCE + RTO).chain(later.map(|at| at + HOPE)).filter(|at| *at > now).max()
     }
 
     /// Whether the last Ta that gathering had was for an allocation: others take turns with these.
@@ -295,7 +328,7 @@ impl Relays {
 
     /// Whether one may still bring a first candidate.
     pub(crate) fn is_gathering(&self) -> bool {
-        self.all.iter().any(|r| !r.allocation.is_alive() && !r.allocation.is_over() && r.names.is_empty())
+        self.all.iter().any(Relay::is_gathering)
     }
 }
 
@@ -313,13 +346,22 @@ impl Relay {
         self.names.iter().find(|(_, a)| a.is_ipv4() == peer.is_ipv4()).map(|(name, _)| *name)
     }
 
-    /// Keeps a message until its peer may be sent to; the newest one for each address, and no more than there are permissions.
+    /// Whether it may still bring a first candidate.
+    fn is_gathering(&self) -> bool {
+        !self.allocation.is_alive() && !self.allocation.is_over() && self.names.is_empty()
+    }
+
+    /// Keeps a message until its peer may be sent to; the newest request and the newest answer for each address, and no more than
+    /// there are permissions.
     pub(crate) fn hold(&mut self, peer: SocketAddr, message: &[u8]) {
-        self.held.retain(|h| h.peer != peer);
+        // RFC 8489 §5: the two bits of the class.
+        let request =
+            message.first().is_some_and(|b| b & 1 == 0) && message.get(1).is_some_and(|b| b & 0x10 == 0);
+        self.held.retain(|h| (h.peer, h.request) != (peer, request));
         if self.held.len() >= MAX_PERMISSIONS {
             self.held.pop_front();
         }
-        self.held.push_back(Held { peer, bytes: message.into(), granted: false });
+        self.held.push_back(Held { peer, request, bytes: message.into(), granted: false });
     }
 
     /// What waits for this address may go.
@@ -334,14 +376,14 @@ impl Relay {
         self.held.retain(|h| h.peer.ip() != peer);
     }
 
-    /// The next message that may go at last.
-    pub(crate) fn take_held(&mut self) -> Option<(SocketAddr, Vec<u8>)> {
-        let index = self.held.iter().position(|h| h.granted)?;
-        self.held.remove(index).map(|h| (h.peer, h.bytes))
+    /// The next message that may go at last, and whether it is a request; with `requests`, or answers only.
+    pub(crate) fn take_held(&mut self, requests: bool) -> Option<(SocketAddr, Vec<u8>, bool)> {
+        let index = self.held.iter().position(|h| h.granted && (requests || !h.request))?;
+        self.held.remove(index).map(|h| (h.peer, h.bytes, h.request))
     }
 
-    /// Whether there is one.
-    pub(crate) fn has_held(&self) -> bool {
-        self.held.iter().any(|h| h.granted)
+    /// When the next of these goes: a request waits for `slot`.
+    pub(crate) fn next_held(&self, now: Instant, slot: Instant) -> Option<Instant> {
+        self.held.iter().filter(|h| h.granted).map(|h| if h.request { slot.max(now) } else { now }).min()
     }
 }

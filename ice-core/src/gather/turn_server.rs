@@ -14,6 +14,8 @@ pub struct TurnServer {
     pub(crate) username: String,
     pub(crate) password: String,
     pub(crate) families: RelayFamilies,
+    /// The name and port that it was found by, if it was.
+    pub(crate) origin: Option<String>,
 }
 
 /// What is between the agent and a TURN server (RFC 8656 §3.1). Between the server and the peer it is UDP.
@@ -76,7 +78,7 @@ impl TurnServer {
         password: impl Into<String>,
     ) -> Self {
         let (username, password) = (username.into(), password.into());
-        Self { address, transport, username, password, families: RelayFamilies::default() }
+        Self { address, transport, username, password, families: RelayFamilies::default(), origin: None }
     }
 
     /// The same, asked for other families than both in one.

@@ -261,6 +261,13 @@ impl Allocation {
         self.channels.forget(|other| other.ip() == peer);
     }
 
+    /// All others are forgotten.
+    pub(crate) fn retain_peers(&mut self, is_wanted: impl Fn(IpAddr) -> bool) {
+        for peer in self.permissions.unwanted(is_wanted) {
+            self.forget_peer(peer);
+        }
+    }
+
     /// The channel to this peer is not renewed any more; its permission is.
     pub(crate) fn forget_channel(&mut self, peer: SocketAddr) {
         self.channels.forget(|other| other == peer);

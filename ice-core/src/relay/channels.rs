@@ -44,6 +44,8 @@ struct Channel {
     /// Until when the server may have it bound, whether we know or not.
     known_until: Instant,
     setbacks: u8,
+    /// Until when it is not asked for, although it may be wanted.
+    refused_until: Instant,
 }
 
 impl Default for Channels {
@@ -58,7 +60,8 @@ impl Channels {
         self.entries.retain(|c| c.wanted || c.known_until + QUARANTINE > now);
         let wanted = self.entries.iter().filter(|c| c.wanted).count();
         if let Some(channel) = self.entries.iter_mut().find(|c| c.peer == peer) {
-            if !channel.wanted {
+            // One that was refused would be again.
+            if !channel.wanted && channel.refused_until <= now {
                 if wanted >= MAX_CHANNELS {
                     return Err(Wanting::TooMany);
                 }
@@ -81,6 +84,7 @@ impl Channels {
             bound_until,
             known_until,
             setbacks: 0,
+            refused_until: Instant::ZERO,
         });
         Ok(())
     }
@@ -176,6 +180,7 @@ impl Channels {
         let was_wanted = channel.wanted;
         if !may_pass {
             (channel.wanted, channel.bound_until) = (false, None);
+            channel.refused_until = now + QUARANTINE;
         }
         (!may_pass && was_wanted).then_some(channel.peer)
     }

@@ -22,5 +22,5 @@ mod write;
 pub(crate) use allocation::Allocation;
 pub(crate) use config::{AllocationConfig, Carrier, Families, RelayCredentials};
 pub(crate) use data::{FromServer, NotFramed};
-pub(crate) use event::{AllocationFailure, Loss, RelayEvent};
+pub(crate) use event::{AllocationFailure, Loss, RelayEvent, Wanting};
 pub(crate) use permissions::MAX_PERMISSIONS;

@@ -64,6 +64,10 @@ impl Permissions {
     }
 
     /// It is not renewed, and what still comes from there is not taken.
+    pub(super) fn unwanted(&self, is_wanted: impl Fn(IpAddr) -> bool) -> Vec<IpAddr> {
+        self.0.iter().map(|p| p.ip).filter(|ip| !is_wanted(*ip)).collect()
+    }
+
     pub(super) fn forget(&mut self, ip: IpAddr) {
         self.0.retain(|p| p.ip != ip);
     }

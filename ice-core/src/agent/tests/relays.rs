@@ -131,8 +131,11 @@ fn a_component_that_is_removed_takes_its_allocations_with_it() {
     place.agent.remove_component(place.now, ComponentId { stream: 0, component: 2 }).unwrap();
     place.run(1_000_000);
     let later = &place.asked[before..];
+    // The one thing that still goes out of its socket deletes what the server keeps for it (RFC 8656 §8).
+    let (last, later): (Vec<_>, Vec<_>) =
+        later.iter().copied().partition(|(_, _, socket)| *socket == SocketId(1));
+    assert_eq!(last, [(1_000, Method::REFRESH, SocketId(1))]);
     assert!(later.iter().any(|(_, method, socket)| (*method, *socket) == (Method::REFRESH, SocketId(0))));
-    assert!(later.iter().all(|(_, _, socket)| *socket == SocketId(0)), "{:?}", later.last());
 }
 
 #[test]
@@ -145,7 +148,8 @@ fn an_agent_that_has_failed_says_nothing_of_servers_that_go_then_and_ends_when_i
     assert!(matches!(place.events.last(), Some((5_000, Event::Failed(_)))), "{:?}", place.events);
     let told = place.events.len();
     for stream in place.open.clone() {
-        place.agent.stream_closed(place.now, stream, StreamEnd::Reset).unwrap();
+        // It may be known no more: what it carried was given back.
+        let _ = place.agent.stream_closed(place.now, stream, StreamEnd::Reset);
     }
     place.run(60_000);
     assert_eq!(place.events.len(), told, "{:?}", place.events.last());
