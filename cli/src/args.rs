@@ -110,6 +110,10 @@ pub(crate) struct Connect {
     #[arg(long)]
     pub(crate) loopback: bool,
 
+    /// Offer TCP candidates as well (RFC 6544): datagrams are preferred where they get through
+    #[arg(long, conflicts_with = "lite")]
+    pub(crate) tcp: bool,
+
     #[command(flatten)]
     pub(crate) servers: Servers,
 

@@ -36,7 +36,12 @@ fn start(arguments: &[&str]) -> Child {
 
 impl Agent {
     /// Carries what `child` says for its peer to `to_peer`, and hangs up after its last candidate.
-    fn watch(mut child: Child, to_peer: Option<ChildStdin>) -> Self {
+    fn watch(child: Child, to_peer: Option<ChildStdin>) -> Self {
+        Self::watch_over(child, to_peer, "")
+    }
+
+    /// As [`watch`](Self::watch), but the peer is told of those candidates only whose lines name this transport.
+    fn watch_over(mut child: Child, to_peer: Option<ChildStdin>, transport: &'static str) -> Self {
         let stdout = BufReader::new(child.stdout.take().expect("piped"));
         let mut stderr = child.stderr.take().expect("piped");
         let stdout = thread::spawn(move || {
@@ -44,12 +49,17 @@ impl Agent {
             let mut seen = Vec::new();
             for line in stdout.lines() {
                 let line = line.expect("a line");
-                let value: Value = serde_json::from_str(&line).expect("JSON on each line");
+                let mut value: Value = serde_json::from_str(&line).expect("JSON on each line");
+                if let Some(candidates) = value["cands"].as_array_mut() {
+                    candidates.retain(|line| {
+                        line.as_str().is_some_and(|line| line.to_lowercase().contains(transport))
+                    });
+                }
                 let kind = value["t"].as_str().expect("a kind").to_owned();
                 if ["desc", "cand", "eoc"].contains(&kind.as_str())
                     && let Some(to_peer) = &mut to_peer
                 {
-                    writeln!(to_peer, "{line}").expect("the peer reads");
+                    writeln!(to_peer, "{value}").expect("the peer reads");
                 }
                 if kind == "eoc" || value["eoc"] == true {
                     to_peer = None;
@@ -107,6 +117,21 @@ impl Ended {
 #[test]
 fn two_of_them_connect_and_hear_each_other() {
     for agent in pair(&[], &[], "") {
+        agent.assert_connected();
+        assert_eq!(agent.stderr, "");
+    }
+}
+
+/// Between the two, no candidate of UDP comes through.
+#[test]
+fn with_tcp_they_connect_without_datagrams() {
+    let mut alice = start(&["controlling", "--tcp"]);
+    let mut bob = start(&["controlled", "--tcp"]);
+    let to_alice = alice.stdin.take().expect("piped");
+    let to_bob = bob.stdin.take().expect("piped");
+    let alice = Agent::watch_over(alice, Some(to_bob), "tcp");
+    let bob = Agent::watch_over(bob, Some(to_alice), "tcp");
+    for agent in [alice.end(), bob.end()] {
         agent.assert_connected();
         assert_eq!(agent.stderr, "");
     }

@@ -15,6 +15,10 @@ pub struct Config {
     pub agent: AgentConfig,
     /// Which addresses are bound.
     pub interfaces: InterfacePolicy,
+    /// Whether the peer may be reached over TCP, too (RFC 6544): beside each UDP socket there is a listener on the same address, at a port
+    /// of its own, and connections to the peer are opened from there. Datagrams are preferred where they get through. `false` unless set;
+    /// a lite agent, which has one candidate on each address, has datagrams only.
+    pub tcp: bool,
     /// STUN and TURN servers that are asked for candidates, as browsers' `iceServers` has them.
     pub servers: Vec<IceServer>,
     /// Whose certificates are trusted where a server is spoken to over TLS. Without the feature `tls`, there is no TLS.
@@ -49,6 +53,7 @@ impl fmt::Debug for Config {
         f.debug_struct("Config")
             .field("agent", &self.agent)
             .field("interfaces", &self.interfaces)
+            .field("tcp", &self.tcp)
             .field("servers", &self.servers)
             .field("tls", &self.tls)
             .field("observer", &self.observer.is_some())

@@ -13,6 +13,7 @@
 
 mod changes;
 mod streams;
+mod tcp;
 mod tools;
 
 use std::future::poll_fn;
@@ -28,6 +29,7 @@ pub use changes::{
     notes_profiles_and_statistics, restarts_break_nothing, restarts_need_no_offers, sockets_may_come_and_go,
 };
 pub use streams::{streams_carry_bytes, streams_say_why_they_do_not_open};
+pub use tcp::{connects_over_tcp_alone, listeners_go_with_their_sockets, resets_are_told};
 use tools::{
     NEVER, Witness, Woken, addresses, bind, both, can_be_bound, closed_ports, connected, exchange, introduce,
     is_pending, session, within, yielding_until,
@@ -59,6 +61,9 @@ macro_rules! contract_tests {
             sockets_wake_who_waits
             streams_carry_bytes
             streams_say_why_they_do_not_open
+            connects_over_tcp_alone
+            resets_are_told
+            listeners_go_with_their_sockets
         }
     };
     ($block_on:expr, $runtime:expr; $($name:ident)*) => {$(

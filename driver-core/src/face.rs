@@ -29,7 +29,7 @@ macro_rules! face {
         /// The [`floe_driver::Events`] of a [`Session`].
         pub type Events = $crate::Events<$Runtime>;
 
-        /// Binds one UDP socket on every usable address and starts a session on the current runtime.
+        /// Binds one UDP socket on every usable address, with a TCP listener beside it if [`Config::tcp`] says so, and starts a session on the current runtime.
         ///
         /// # Errors
         /// If no address can be bound, the configuration is out of range, or there is no runtime.

@@ -13,7 +13,7 @@
 //! [`MAX_RECEIVED`] datagrams. The engine's clock ([`Instant`](floe_core::Instant)) counts nanoseconds from the
 //! moment that the session was bound.
 //!
-//! Sockets and streams that the engine asks for, to reach TURN servers, are the task's business too. With the feature `tls`, streams can
+//! Sockets and streams that the engine asks for, to reach TURN servers and a peer over TCP ([`Config::tcp`]), are the task's business too. With the feature `tls`, streams can
 //! be TLS ([`TlsRoots`] says whom to trust), by rustls over the runtime's TCP.
 //!
 //! Nothing grows without bound: what a queue cannot hold is dropped as UDP would drop it, and counted in [`Stats`].
@@ -28,7 +28,9 @@ mod error;
 mod events;
 mod face;
 pub mod interfaces;
+mod listeners;
 mod names;
+mod rest;
 mod runtime;
 mod session;
 mod shared;

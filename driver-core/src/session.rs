@@ -45,7 +45,7 @@ impl<R: Runtime> Drop for Handle<R> {
 }
 
 impl<R: Runtime> Session<R> {
-    /// Binds one UDP socket on every usable address, gathers the host candidates, begins to ask the servers and starts the session's task
+    /// Binds one UDP socket on every usable address, with a TCP listener beside it if [`Config::tcp`] says so, gathers the host candidates, begins to ask the servers and starts the session's task
     /// on `runtime`. It asks the system for its interfaces, which takes about a millisecond and does not yield.
     ///
     /// # Errors
@@ -62,7 +62,7 @@ impl<R: Runtime> Session<R> {
         }
 
         let trust = Trust::new(&config.tls)?;
-        let shared = Arc::new(Shared::new(agent, config.interfaces, trust));
+        let shared = Arc::new(Shared::new(agent, config.interfaces, config.tcp, trust));
         let session = Self { handle: Arc::new(Handle { shared, runtime: runtime.clone() }) };
         let interfaces = interfaces::of_this_host();
         let followed = session.shared().with(|state| {

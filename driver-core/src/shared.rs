@@ -15,6 +15,7 @@ use bytes::Bytes;
 use floe_core::{Agent, Cause, ComponentId, Event, Instant, Report, SocketId};
 
 use crate::events::EventQueue;
+use crate::listeners::Listener;
 use crate::socket::Port;
 use crate::stats::{Stats, bump};
 use crate::stream::{Streams, Trust};
@@ -33,6 +34,9 @@ pub(crate) struct State<R: Runtime> {
     pub(crate) agent: Agent,
     /// Empty when the session has ended.
     pub(crate) ports: Vec<Port<R::Socket>>,
+    /// Whether the peer may connect over TCP.
+    pub(crate) tcp: bool,
+    pub(crate) listeners: Vec<Listener<R::Listener>>,
     pub(crate) streams: Streams<R::Stream>,
     /// Whether the task has not seen them as they are.
     ports_changed: bool,
@@ -73,11 +77,13 @@ pub(crate) enum Topic {
 }
 
 impl<R: Runtime> Shared<R> {
-    pub(crate) fn new(agent: Agent, policy: InterfacePolicy, trust: Trust) -> Self {
+    pub(crate) fn new(agent: Agent, policy: InterfacePolicy, tcp: bool, trust: Trust) -> Self {
         Self(Mutex::new(State {
             epoch: Clock::now(),
             agent,
             ports: Vec::new(),
+            tcp,
+            listeners: Vec::new(),
             streams: Streams::new(trust),
             ports_changed: false,
             next_socket: 0,
@@ -254,6 +260,7 @@ impl<R: Runtime> State<R> {
     pub(crate) fn on_end(&mut self) {
         self.life = Life::Ended;
         self.ports.clear();
+        self.listeners.clear();
         self.streams.clear();
         self.to_drop.extend(self.task.take());
         self.wake_all();

@@ -19,7 +19,7 @@ pub struct Stats {
     pub send_failures: u64,
     /// Messages of the engine that were dropped because a socket had no room for too long. They are repeated.
     pub send_overflows: u64,
-    /// Errors in place of a datagram. On some systems each ICMP error is one.
+    /// Errors in place of a datagram or of a connection to a listener. On some systems each ICMP error is one.
     pub receive_errors: u64,
     /// Events that were dropped because nobody read them.
     pub events_missed: u64,

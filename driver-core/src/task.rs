@@ -1,4 +1,4 @@
-//! The task of a session: reads the sockets, lets the engine have its time, does what the engine says, and waits.
+//! The task of a session: reads the sockets, accepts connections, lets the engine have its time, does what the engine says, and waits.
 
 #[cfg(test)]
 mod tests;
@@ -14,7 +14,9 @@ use std::time::{Duration, Instant as Clock};
 use floe_core::{Datagram, Instant, MAX_TRANSMIT, Output, Received, SocketId, SocketRequest, Tuple};
 use tracing::{debug, warn};
 
+use crate::listeners::Listener;
 use crate::names::Lookups;
+use crate::rest::Rest;
 use crate::shared::{Life, Shared, State, Topic};
 use crate::socket::{self, Origin, Port, Sent, without_zone};
 use crate::stats::bump;
@@ -25,10 +27,6 @@ use crate::{AsyncDatagram, AsyncTimer, Runtime};
 const READS: usize = 32;
 /// How many outputs of the engine are worked off before handles get the lock.
 const OUTPUTS: usize = 64;
-/// After so many errors in a row a socket is not read for a while: it may be broken for good.
-const ERRORS: u32 = 16;
-/// For how long. A socket that recovers has lost no more than what its buffer could not hold.
-const REST: Duration = Duration::from_millis(200);
 /// A time that has passed already would make the loop spin.
 const LEAST_WAIT: Duration = Duration::from_millis(1);
 
@@ -47,8 +45,7 @@ pub(crate) struct Task<R: Runtime> {
 struct Reader<S> {
     id: SocketId,
     socket: Arc<S>,
-    errors: u32,
-    rests_until: Option<Clock>,
+    rest: Rest,
 }
 
 /// What a turn with the engine came to.
@@ -82,7 +79,7 @@ impl<R: Runtime> Task<R> {
         self.readers.retain(|reader| sockets.iter().any(|(id, _)| *id == reader.id));
         for (id, socket) in sockets {
             if !self.readers.iter().any(|reader| reader.id == id) {
-                self.readers.push(Reader { id, socket, errors: 0, rests_until: None });
+                self.readers.push(Reader { id, socket, rest: Rest::default() });
             }
         }
     }
@@ -158,9 +155,11 @@ impl<R: Runtime> Task<R> {
     }
 
     fn sleep_until(&mut self, engine: Option<Clock>) -> Option<Clock> {
-        let rests = self.readers.iter().filter_map(|r| r.rests_until);
-        let streams = self.shared.with(|state| state.streams.next_deadline());
-        engine.into_iter().chain(rests).chain(streams).min()
+        let rests = self.readers.iter().filter_map(|r| r.rest.until()).min();
+        self.shared.with(|state| {
+            let listeners = state.listeners.iter().filter_map(Listener::rests_until);
+            engine.into_iter().chain(rests).chain(listeners).chain(state.streams.next_deadline()).min()
+        })
     }
 
     /// Closes the sockets, then tells those who wait for that.
@@ -195,7 +194,10 @@ impl<R: Runtime> Future for Task<R> {
             Turn::Wait(until) => until,
         };
         more |= this.answer(cx);
-        more |= this.shared.with(|state| state.poll_streams(cx, Clock::now()));
+        more |= this.shared.with(|state| {
+            let now = Clock::now();
+            state.poll_listeners(cx, now) | state.poll_streams(cx, now)
+        });
         more |= !this.flush(cx);
         if let Some(at) = this.sleep_until(until) {
             this.timer.reset(at);
@@ -224,15 +226,14 @@ impl<S: AsyncDatagram> Reader<S> {
         buffer: &mut [u8],
         shared: &Shared<R>,
     ) -> bool {
-        if self.rests_until.is_some_and(|at| at > now) {
+        if self.rest.lasts(now) {
             return false;
         }
-        self.rests_until = None;
         for _ in 0..READS {
             match self.socket.poll_recv_from(cx, buffer) {
                 Poll::Pending => return false,
                 Poll::Ready(Ok((length, remote))) => {
-                    self.errors = 0;
+                    self.rest.on_success();
                     if let Some(bytes) = buffer.get_mut(..length) {
                         shared.with(|state| state.on_datagram(self.id, remote, bytes));
                     }
@@ -241,11 +242,8 @@ impl<S: AsyncDatagram> Reader<S> {
                     // Mostly an ICMP error for what was sent before. It is not signed, so that it proves nothing.
                     debug!(target: "floe", socket = self.id.0, %error, "receive error");
                     shared.with(|state| bump(&mut state.stats.receive_errors));
-                    self.errors += 1;
-                    if self.errors >= ERRORS {
+                    if self.rest.on_error(now) {
                         warn!(target: "floe", socket = self.id.0, %error, "a socket fails again and again: it rests");
-                        self.errors = 0;
-                        self.rests_until = Some(now + REST);
                         return false;
                     }
                 }

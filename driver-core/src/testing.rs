@@ -69,6 +69,7 @@ pub(crate) fn shared() -> Arc<Shared<Puppet>> {
     Arc::new(Shared::new(
         Agent::new(AgentConfig::default(), [1; 32]).unwrap(),
         InterfacePolicy::default(),
+        false,
         Trust::new(&TlsRoots::System).unwrap(),
     ))
 }
@@ -88,7 +89,7 @@ impl Runtime for Puppet {
     }
 
     fn register_listener(&self, listener: TcpListener) -> io::Result<PuppetListener> {
-        Ok(PuppetListener(listener))
+        Ok(PuppetListener { listener, broken: false, calls: 0 })
     }
 
     fn timer(&self) -> PuppetTimer {
@@ -164,17 +165,29 @@ impl AsyncStream for PuppetStream {
     }
 }
 
-pub(crate) struct PuppetListener(TcpListener);
+/// Wakes nobody either.
+pub(crate) struct PuppetListener {
+    pub(crate) listener: TcpListener,
+    pub(crate) broken: bool,
+    pub(crate) calls: usize,
+}
 
 impl AsyncListener for PuppetListener {
     type Stream = PuppetStream;
 
     fn poll_accept(&mut self, _: &mut Context<'_>) -> Poll<io::Result<(PuppetStream, SocketAddr)>> {
-        or_pending(self.0.accept().map(|(stream, remote)| (PuppetStream(stream), remote)))
+        self.calls += 1;
+        if self.broken {
+            return Poll::Ready(Err(io::ErrorKind::OutOfMemory.into()));
+        }
+        or_pending(self.listener.accept().and_then(|(stream, remote)| {
+            stream.set_nonblocking(true)?;
+            Ok((PuppetStream(stream), remote))
+        }))
     }
 
     fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.0.local_addr()
+        self.listener.local_addr()
     }
 }
 

@@ -45,6 +45,7 @@ pub(crate) async fn run(args: &args::Connect) -> Result<(), Error> {
             ..Default::default()
         },
         interfaces,
+        tcp: args.tcp,
         servers: args.servers.all(),
         tls: args.servers.roots()?,
         ..Default::default()

@@ -10,7 +10,7 @@ use super::tools::{LOOPBACK, Woken, both, within, yielding_until};
 use crate::stream::connect;
 use crate::{AsyncListener, AsyncStream, Runtime};
 
-fn listening() -> (TcpListener, SocketAddr) {
+pub(super) fn listening() -> (TcpListener, SocketAddr) {
     let listener = TcpListener::bind(LOOPBACK).unwrap();
     listener.set_nonblocking(true).unwrap();
     let address = listener.local_addr().unwrap();

@@ -28,7 +28,7 @@ pub struct Followed {
 }
 
 impl<R: Runtime> Session<R> {
-    /// The sockets that are open, and where they are bound; without those that the engine has asked for to reach its servers.
+    /// The UDP sockets that are open, and where they are bound; without the listeners beside them, and without those that the engine has asked for to reach its servers.
     pub fn sockets(&self) -> Vec<(SocketId, SocketAddr)> {
         self.shared().with(|state| {
             let ours = state.ports.iter().filter(|port| port.origin() != Origin::Engine);
@@ -36,8 +36,8 @@ impl<R: Runtime> Session<R> {
         })
     }
 
-    /// Binds one more UDP socket, whatever the policy says: to an address of this host, port 0 for any. Its candidate is told
-    /// by an event.
+    /// Binds one more UDP socket, and a listener beside it if [`Config::tcp`](crate::Config::tcp) says so, whatever the policy says: to an address of this host, port 0 for any. What candidates come of it
+    /// is told by events.
     ///
     /// # Errors
     /// If it cannot be bound, or cannot be a candidate, or the session has ended. The session goes on as it was.
@@ -45,7 +45,8 @@ impl<R: Runtime> Session<R> {
         self.shared().with(|state| state.open(&self.handle.runtime, address, Origin::Application))
     }
 
-    /// Closes a socket. Its candidates are taken back by events, and if it carried the data, the best path that is left does:
+    /// Closes a socket, with the listener beside it and the connections of that; or only these, by the listener's name, which a
+    /// [`Path`](floe_core::Path) over TCP has. Its candidates are taken back by events, and if it carried the data, the best path that is left does:
     /// see [`Agent::socket_down`](floe_core::Agent::socket_down).
     ///
     /// # Errors
@@ -185,6 +186,9 @@ impl<R: Runtime> State<R> {
         self.agent.socket_up(now, up).map_err(UnusedReason::Engine)?;
         self.ports.push(Port::new(id, socket, bound, origin));
         self.on_ports_changed();
+        if self.tcp {
+            self.listen_beside(runtime, id);
+        }
         Ok(id)
     }
 
@@ -196,6 +200,7 @@ impl<R: Runtime> State<R> {
         let now = self.now();
         self.agent.socket_down(now, socket)?;
         self.ports.retain(|port| port.id() != socket);
+        self.close_listeners(socket);
         self.on_ports_changed();
         Ok(())
     }

@@ -1,6 +1,6 @@
-//! Streams that the engine has asked for: opened, read, written and closed for it by the session's task.
+//! Streams that the engine has asked for or accepted: opened, read, written and closed for it by the session's task.
 //!
-//! `socket` makes connections, `wire` is what carries the bytes, `tls` what protects them. What a byte means is the engine's.
+//! `socket` makes connections and listeners, `wire` is what carries the bytes, `tls` what protects them. What a byte means is the engine's.
 
 mod socket;
 #[cfg(test)]
@@ -26,6 +26,7 @@ use crate::stats::bump;
 use crate::{AsyncStream, Runtime};
 #[cfg(feature = "contract")]
 pub(crate) use socket::connect;
+pub(crate) use socket::listen;
 pub(crate) use tls::Trust;
 use wire::{Failure, Wire};
 
@@ -33,6 +34,9 @@ use wire::{Failure, Wire};
 const OPENING: Duration = Duration::from_secs(10);
 /// How long the last bytes may take to go out.
 const CLOSING: Duration = Duration::from_secs(2);
+/// How many streams may still have last bytes to write. Where there are more, the oldest of these goes at once: who neither reads nor
+/// is known to the engine any more shall not fill up the process.
+const MAX_CLOSING: usize = 32;
 /// How often a stream is read before the next one has its turn.
 const READS: usize = 16;
 /// How much is read at once.
@@ -112,6 +116,12 @@ impl<S: AsyncStream> Streams<S> {
         for stream in self.all.iter_mut().filter(|stream| stream.id == id) {
             stream.phase = Phase::Closing { until: now + CLOSING };
         }
+        if self.all.iter().filter(|stream| stream.is_closing()).count() > MAX_CLOSING {
+            let oldest =
+                self.all.iter().filter(|stream| stream.is_closing()).min_by_key(|stream| stream.id.0);
+            let oldest = oldest.map(|stream| stream.id);
+            self.all.retain(|stream| Some(stream.id) != oldest);
+        }
     }
 
     /// Closes all at once.
@@ -122,6 +132,12 @@ impl<S: AsyncStream> Streams<S> {
     /// When one of them has taken too long.
     pub(crate) fn next_deadline(&self) -> Option<Clock> {
         self.all.iter().filter_map(Stream::until).min()
+    }
+
+    /// Takes a connection that was opened from the other side, and that the engine knows.
+    pub(crate) fn accept(&mut self, id: StreamId, remote: SocketAddr, io: S) {
+        let (wire, phase) = (Wire::new(io, None), Phase::Open);
+        self.all.push(Stream { id, remote, name: None, wire, phase, out: VecDeque::new() });
     }
 
     fn open<R: Runtime<Stream = S>>(

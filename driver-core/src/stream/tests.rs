@@ -149,6 +149,23 @@ fn what_was_given_last_still_goes_out_before_the_end() {
 }
 
 #[test]
+fn no_more_than_a_few_are_being_closed() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let remote = listener.local_addr().unwrap();
+    shared().with(|state| {
+        let ids: Vec<_> = (0..=MAX_CLOSING as u64).map(|id| StreamId(id.try_into().unwrap())).collect();
+        for id in &ids {
+            let stream = Puppet.register_stream(TcpStream::connect(remote).unwrap()).unwrap();
+            state.streams.accept(*id, remote, stream);
+            assert!(state.streams.write(*id, b"nobody reads this"));
+        }
+        ids.iter().for_each(|id| state.streams.close(*id, Clock::now()));
+        let left: Vec<_> = state.streams.all.iter().map(|stream| stream.id).collect();
+        assert_eq!(left, ids[1..]);
+    });
+}
+
+#[test]
 fn errors_have_their_ends() {
     use std::io::ErrorKind as Kind;
     for (kind, end) in [

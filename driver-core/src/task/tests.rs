@@ -4,6 +4,7 @@ use std::task::{Wake, Waker};
 use floe_core::Credentials;
 
 use super::*;
+use crate::rest::{ERRORS, REST};
 use crate::socket::{MAX_BACKLOG, Origin};
 use crate::testing::{Puppet, PuppetSocket, Reads, peer, shared};
 
@@ -17,7 +18,7 @@ impl Wake for Count {
 }
 
 fn reader(socket: &Arc<PuppetSocket>) -> Reader<PuppetSocket> {
-    Reader { id: SocketId(0), socket: Arc::clone(socket), errors: 0, rests_until: None }
+    Reader { id: SocketId(0), socket: Arc::clone(socket), rest: Rest::default() }
 }
 
 fn port(socket: &Arc<PuppetSocket>) -> Port<PuppetSocket> {
