@@ -157,6 +157,7 @@ const MAX_STEPS: usize = 200;
 #[cfg(test)]
 mod tests {
     use floe_core::ComponentId;
+    use floe_core::wire::{Message, Method};
 
     use super::*;
 
@@ -172,5 +173,24 @@ mod tests {
                 assert!(path.is_some_and(|path| path.relay.is_some()), "{setting:02x?}: {path:?}");
             }
         }
+    }
+
+    #[test]
+    fn a_channel_waits_until_a_pair_is_selected_even_if_data_does_not() {
+        // The peer nominates, and takes its time.
+        let mut bench = Bench::new([0x80, 4 | 8]);
+        let asks_for_channel = |bench: &Bench| {
+            let method = |bytes: &[u8]| Message::parse(bytes).map(|message| message.method());
+            bench.sent.iter().any(|(_, bytes)| method(bytes) == Ok(Method::CHANNEL_BIND))
+        };
+        bench.play(&Step::Honest { rounds: 8 });
+        assert!(bench.agent.path(ComponentId::FIRST).is_some());
+        bench.play(&Step::Send { length: 100 });
+        bench.play(&Step::Honest { rounds: 4 });
+        assert!(!asks_for_channel(&bench), "ICE is not over");
+        bench.play(&Step::PeerAsks { peer: 0, over: 0, shape: 0 });
+        bench.play(&Step::Honest { rounds: 4 });
+        assert!(bench.agent.selected_path(ComponentId::FIRST).is_some());
+        assert!(asks_for_channel(&bench));
     }
 }

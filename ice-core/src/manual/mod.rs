@@ -9,6 +9,7 @@
 //! 6. [What consent costs under loss](consent): how often a good path is given up, and what helps.
 //! 7. [Threats](threats): what an attacker may try, what answers it, and which test shows that.
 //! 8. [When it does not connect](trouble): causes, reports and traces.
+//! 9. [STUN and TURN servers](servers): naming them, what a driver does for them, faults, relay first.
 //!
 //! Sections (§) are of RFC 8445 where no other is named. Whether a single requirement of an RFC is met, where and why not, is in
 //! `docs/conformance.md` of the repository.
@@ -55,4 +56,8 @@ pub mod threats {
 
 pub mod trouble {
     #![doc = include_str!("trouble.md")]
+}
+
+pub mod servers {
+    #![doc = include_str!("servers.md")]
 }

@@ -23,6 +23,8 @@ struct Place {
     streams: Vec<StreamId>,
     open: Vec<StreamId>,
     answers: bool,
+    /// What the server gives, if not a port of its own for each socket.
+    relayed: Option<SocketAddr>,
     is_over: bool,
 }
 
@@ -37,7 +39,17 @@ impl Place {
         }
         agent.add_turn_server(Instant::ZERO, server).unwrap();
         let (asked, events, streams, open) = (vec![], vec![], vec![], vec![]);
-        Self { now: Instant::ZERO, agent, asked, events, streams, open, answers, is_over: false }
+        Self {
+            now: Instant::ZERO,
+            agent,
+            asked,
+            events,
+            streams,
+            open,
+            answers,
+            relayed: None,
+            is_over: false,
+        }
     }
 
     fn run(&mut self, until: u64) {
@@ -52,7 +64,7 @@ impl Place {
                     if !self.answers || asked.class() != Class::Request {
                         continue;
                     }
-                    let mut bytes = grant(&asked, socket);
+                    let mut bytes = grant(&asked, self.relayed.unwrap_or_else(|| relayed(socket)));
                     match stream {
                         Some(stream) => {
                             let mut room = [0; 2_048];
@@ -104,10 +116,13 @@ impl Place {
     }
 }
 
-/// Success, with a relayed address for each socket.
-fn grant(asked: &Message<'_>, socket: SocketId) -> Vec<u8> {
+fn relayed(socket: SocketId) -> SocketAddr {
+    SocketAddr::from(([198, 51, 100, 1], 50_000 + socket.0 as u16))
+}
+
+/// Success, with that relayed address.
+fn grant(asked: &Message<'_>, relayed: SocketAddr) -> Vec<u8> {
     let mut buffer = [0; 128];
-    let relayed = SocketAddr::from(([198, 51, 100, 1], 50_000 + socket.0 as u16));
     let message = MessageWriter::new(&mut buffer, Class::Success, asked.method(), asked.transaction_id());
     let length = message.xor_relayed_address(relayed).lifetime(Duration::from_secs(600)).finish().unwrap();
     buffer[..length].to_vec()
@@ -176,4 +191,15 @@ fn a_closed_agent_asks_for_no_other_allocation_when_its_stream_ends() {
     }
     place.run(2_000);
     assert!(place.is_over && place.streams.is_empty(), "it asks for {:?}", place.streams);
+}
+
+#[test]
+fn a_relayed_address_that_is_a_hosts_is_no_candidate_and_is_given_back() {
+    let server = TurnServer::udp(at(SERVER), "user", "secret");
+    let mut place = Place::new(AgentConfig::default(), server, true);
+    place.relayed = Some(at("10.0.0.1:5001"));
+    place.run(5_000);
+    assert_eq!(place.relayed(), 0, "{:?}", place.events);
+    let asked: Vec<Method> = place.asked.iter().map(|(_, method, _)| *method).collect();
+    assert_eq!(asked, [Method::ALLOCATE, Method::REFRESH, Method::ALLOCATE, Method::REFRESH]);
 }

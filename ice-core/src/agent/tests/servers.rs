@@ -331,3 +331,17 @@ fn servers_are_bounded_and_checked() {
     let mut place = Place::new(lite);
     assert_eq!(place.agent.add_stun_server(place.now, server(1)), Err(ServerError::HostOnly));
 }
+
+#[test]
+fn the_more_is_asked_the_later_it_is_asked_again() {
+    for (servers, again) in [(1, 500), (8, 800)] {
+        let mut place = Place::new(AgentConfig::default());
+        place.up(1, "10.0.0.1:5001");
+        (0..servers).for_each(|number| place.add(number));
+        place.run(2_000, |_| Reply::Nothing);
+        let first = place.asked[0].1;
+        let times: Vec<u64> = place.asked.iter().filter(|(_, tuple)| *tuple == first).map(|a| a.0).collect();
+        // RFC 8445 section 14.3: Ta times sixteen questions is more than 500 ms.
+        assert_eq!(times[..2], [0, again]);
+    }
+}
