@@ -21,7 +21,7 @@ pub struct Story {
     pub steps: Vec<Step>,
 }
 
-/// One thing that happens. `which` counts requests from the newest; the bits of `seal` are in [`server`].
+/// One thing that happens. `which` counts requests from the newest; the bits of `seal` are those of the server's module.
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[expect(missing_docs, reason = "the fields are named after what they are, and explained with the variant")]
 pub enum Step {
