@@ -16,6 +16,7 @@ mod nomination;
 mod patience;
 mod profile;
 mod puppet;
+mod relay_bench;
 mod relay_faults;
 mod relays;
 mod restart;
