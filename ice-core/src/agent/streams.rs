@@ -12,8 +12,9 @@ impl Agent {
     }
 
     /// The component is not used after all, as when the answer says that RTP and RTCP share one (RFC 8839 §4.1.2), or when
-    /// its data stream was removed. Its candidates, pairs, paths and allocations go at once, and no event tells of it again; its
-    /// sockets are the caller's to close.
+    /// its data stream was removed. Its candidates, pairs and paths go at once, and no event tells of it again; its
+    /// sockets are the caller's to close. If it had allocations, they are deleted out of these for a second yet: who closes them
+    /// sooner leaves the allocations to expire.
     ///
     /// # Errors
     /// If there is no such component, or no other.

@@ -47,8 +47,15 @@ pub(super) struct Bench {
     /// Whether the peer has shown that it knows the password.
     pub(super) proven: bool,
     pub(super) failed: bool,
+    /// Until when one that has failed may still give back what servers keep for it.
+    parting: Instant,
+    /// The same of a socket whose component was removed.
+    pub(super) leaving: Option<(SocketId, SocketAddr, Instant)>,
     pub(super) effort: u32,
 }
+
+/// How long a deletion may take (RFC 8656 §8).
+pub(super) const PARTING: Duration = Duration::from_secs(1);
 
 /// How a message goes between agent and server.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -98,6 +105,8 @@ impl Bench {
             count: 0,
             proven: false,
             failed: false,
+            parting: Instant::ZERO,
+            leaving: None,
             effort: MOST_EFFORT,
         };
         let components: &[u16] = if second & 2 == 0 { &[1] } else { &[1, 2] };
@@ -220,7 +229,7 @@ impl Bench {
     }
 
     fn on_transmit(&mut self, transmit: &Transmit<'_>) {
-        assert!(!self.failed, "it has ended and sends");
+        assert!(!self.failed || self.now <= self.parting, "it has ended and sends");
         let way = match transmit.stream {
             Some(id) => {
                 let stream = self.streams.get_mut(&id).expect("a stream that there is");
@@ -232,6 +241,9 @@ impl Bench {
             }
             None => {
                 let bound = self.hosts.get(&transmit.socket).copied();
+                let leaving =
+                    self.leaving.filter(|(id, _, until)| *id == transmit.socket && self.now <= *until);
+                let bound = bound.or_else(|| leaving.map(|(_, local, _)| local));
                 let bound = bound.or_else(|| self.binds.get(&transmit.socket).filter(|b| b.1).map(|b| b.0));
                 let local = bound.expect("a socket that is open");
                 assert_eq!(local.is_ipv4(), transmit.remote.is_ipv4(), "one address family");
@@ -289,7 +301,7 @@ impl Bench {
     fn on_event(&mut self, event: &Event) {
         assert!(!self.failed, "it has ended and tells {event:?}");
         match event {
-            Event::Failed(_) => self.failed = true,
+            Event::Failed(_) => (self.failed, self.parting) = (true, self.now + PARTING),
             Event::ServerError { fault, .. } => assert!(fault.to_string().len() < 600),
             Event::LocalCandidate { candidate, .. } => {
                 assert_eq!(candidate.to_string().parse().as_ref(), Ok(candidate));

@@ -7,7 +7,7 @@ use floe_core::wire::{ChannelData, ChannelNumber, RoleClaim};
 use floe_core::{Candidate, ComponentId, Instant, MAX_TRANSMIT, Role, SocketId, StreamEnd};
 
 use super::Step;
-use super::bench::{Bench, Way};
+use super::bench::{Bench, PARTING, Way};
 use super::server::{self, ELSEWHERE, TWICE};
 use crate::forge::{NOMINATES, POOR, Variant};
 use crate::places::address;
@@ -126,7 +126,8 @@ impl Bench {
             Step::RemoveComponent => {
                 let second = ComponentId { stream: 0, component: 2 };
                 if self.agent.remove_component(self.now, second).is_ok() {
-                    self.hosts.remove(&SocketId(1));
+                    let local = self.hosts.remove(&SocketId(1));
+                    self.leaving = local.map(|local| (SocketId(1), local, self.now + PARTING));
                 }
             }
         }
