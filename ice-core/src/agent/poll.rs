@@ -60,7 +60,8 @@ impl Agent {
             }
         }
         if self.life == Life::Failed {
-            // What servers keep for us is given back.
+            // What servers keep for us is given back, as far as there is a way and time.
+            self.on_time_for_relays();
             return self.next_for_relays(scratch, Slots::Any);
         }
         self.on_time();
