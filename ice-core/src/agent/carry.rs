@@ -202,8 +202,8 @@ impl Agent {
     /// When a relay will have something to do.
     pub(super) fn next_relay_deadline(&self) -> Option<Instant> {
         let slot = match self.life {
-            Life::Closed | Life::Failed => self.now,
-            Life::Running => self.generations.current.checks.next_slot(),
+            Life::Closed => self.now,
+            Life::Running | Life::Failed => self.generations.current.checks.next_slot(),
         };
         let deadlines = self.gatherer.relays.iter().filter_map(|relay| match way(relay, &self.carriers) {
             // Nothing can go, but what there is ends all the same.

@@ -62,7 +62,7 @@ impl Agent {
         if self.life == Life::Failed {
             // What servers keep for us is given back, as far as there is a way and time.
             self.on_time_for_relays();
-            return self.next_for_relays(scratch, Slots::Any);
+            return self.next_for_relays(scratch, Slots::Free);
         }
         self.on_time();
         if !self.events.is_empty() {
