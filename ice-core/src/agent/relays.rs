@@ -115,7 +115,8 @@ impl Agent {
         };
         // An agent that has failed tells nothing more.
         if self.life == Life::Failed {
-            return;
+            self.gatherer.relays.remove(key);
+            return self.carriers.close(purpose);
         }
         let Some(relay) = self.gatherer.relays.get(key) else { return };
         let (had_address, attempt) = (relay.attempt.lived.is_some(), relay.attempt.clone());
