@@ -197,7 +197,7 @@ pub(super) fn is_server(remote: SocketAddr) -> bool {
     matches!(remote.port(), 3_478 | 5_349)
 }
 
-/// Without permissions and channels: its configuration, and a request that is out.
-const MOST_IN_ALLOCATION: i64 = 6 * 1024;
+/// An allocation: 128 permissions of some 70 bytes, and as many messages that wait for one, of some 150.
+const MOST_IN_ALLOCATION: i64 = 32 * 1024;
 /// The longest frame that there is, and that its buffer may have grown by doubling.
 const MOST_IN_STREAM: i64 = 2 * 65_560;
