@@ -160,7 +160,7 @@ impl Carriers {
 
     /// Whether the stream takes a message of the engine's without delay.
     pub(super) fn has_room(&self, stream: StreamId) -> bool {
-        self.streams.iter().any(|s| s.id == stream && s.backlog + super::MAX_TRANSMIT <= MAX_STREAM_BACKLOG)
+        self.has_room_for(stream, super::MAX_TRANSMIT)
     }
 
     pub(super) fn get_mut(&mut self, id: StreamId) -> Option<&mut Stream> {

@@ -45,12 +45,9 @@ pub enum ServerFault {
     TooMany,
 }
 
-/// How much of a reason phrase is kept, in characters (RFC 8489 §14.8).
-const MAX_REASON: usize = 127;
-
 impl ServerFault {
     pub(super) fn refused(error: ErrorCode<'_>) -> Self {
-        Self::Refused { code: error.code(), reason: error.reason().chars().take(MAX_REASON).collect() }
+        AllocationFailure::refused(error).into()
     }
 }
 

@@ -267,7 +267,8 @@ impl Carriers {
         self.streams.iter().filter(|s| s.standing.accepted)
     }
 
-    fn has_room_for(&self, stream: StreamId, bytes: usize) -> bool {
+    /// Whether so many bytes may still be given for the stream.
+    pub(super) fn has_room_for(&self, stream: StreamId, bytes: usize) -> bool {
         self.streams.iter().any(|s| s.id == stream && s.backlog.saturating_add(bytes) <= MAX_STREAM_BACKLOG)
     }
 }

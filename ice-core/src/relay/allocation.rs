@@ -320,9 +320,8 @@ impl Allocation {
     /// There is an allocation for so long, counted from the request.
     pub(super) fn lives(relayed: SmallVec<[SocketAddr; 2]>, sent: Instant, lifetime: Duration) -> Alive {
         let lifetime = lifetime.min(MAX_LIFETIME);
-        let wait = lifetime.checked_sub(REFRESH_MARGIN).unwrap_or_default().max(lifetime / 2);
-        let refresh =
-            sent + wait.min(lifetime.saturating_sub(REFRESH_MARGIN).max(lifetime / 2)).max(MIN_REFRESH);
+        let wait = lifetime.saturating_sub(REFRESH_MARGIN).max(lifetime / 2);
+        let refresh = sent + wait.max(MIN_REFRESH);
         Alive { relayed, expires: sent + lifetime, refresh, setbacks: 0 }
     }
 

@@ -77,7 +77,7 @@ pub(crate) enum AllocationFailure {
 }
 
 impl AllocationFailure {
-    pub(super) fn refused(error: ErrorCode<'_>) -> Self {
+    pub(crate) fn refused(error: ErrorCode<'_>) -> Self {
         Self::Refused { code: error.code(), reason: error.reason().chars().take(MAX_REASON).collect() }
     }
 
