@@ -148,6 +148,41 @@ pub enum MappingKnowledge {
     EndpointDependent,
 }
 
+impl Cause {
+    /// The kind of cause in one word, for statistics and logs: `one-way`, `nothing-through` and the like. It does not change between
+    /// releases; its numbers are in the variant, and a line for people is its `Display`.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::NoLocalCandidates => "no-local-candidates",
+            Self::LocalFiltered { .. } => "local-filtered",
+            Self::RemoteFiltered { .. } => "remote-filtered",
+            Self::UnresolvedNames { .. } => "unresolved-names",
+            Self::NoRemoteDescription => "no-remote-description",
+            Self::NoRemoteCredentials => "no-remote-credentials",
+            Self::NoRemoteCandidates { .. } => "no-remote-candidates",
+            Self::NothingToPair => "nothing-to-pair",
+            Self::Authentication { .. } => "authentication",
+            Self::OtherUser { .. } => "other-user",
+            Self::OneWay { .. } => "one-way",
+            Self::NoServerAnswered { .. } => "no-server-answered",
+            Self::RelayFailed { .. } => "relay-failed",
+            Self::NothingThrough { .. } => "nothing-through",
+            Self::Asymmetric { .. } => "asymmetric",
+            Self::Refused { .. } => "refused",
+            Self::PairLimit { .. } => "pair-limit",
+            Self::NotChecked => "not-checked",
+            Self::NotNominated => "not-nominated",
+            Self::NominationUnanswered => "nomination-unanswered",
+            Self::TooEarly { .. } => "too-early",
+            Self::SendFailed { .. } => "send-failed",
+            Self::ConsentExpired => "consent-expired",
+            Self::ConsentRevoked => "consent-revoked",
+            Self::PathRemoved => "path-removed",
+            Self::Disconnected(_) => "disconnected",
+        }
+    }
+}
+
 impl From<CheckFailure> for Cause {
     /// Why a pair that was valid is not any more, as a cause.
     fn from(failure: CheckFailure) -> Self {

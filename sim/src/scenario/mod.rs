@@ -76,6 +76,8 @@ pub struct World {
     /// Steps since time moved on.
     idle: u32,
     timeline: Arc<Mutex<Timeline>>,
+    /// Nothing is written into it.
+    is_quiet: bool,
 }
 
 impl World {
@@ -94,7 +96,15 @@ impl World {
             names: Vec::new(),
             idle: 0,
             timeline: Arc::default(),
+            is_quiet: false,
         }
+    }
+
+    /// The same without a timeline: for many runs of which only the outcome counts.
+    #[must_use]
+    pub fn without_timeline(mut self) -> Self {
+        self.is_quiet = true;
+        self
     }
 
     /// What it was made from.
@@ -223,6 +233,9 @@ impl World {
 
     /// Puts a line of the scenario's own into the timeline.
     pub fn note(&mut self, what: impl Into<String>) {
+        if self.is_quiet {
+            return;
+        }
         let now = self.now();
         if let Ok(mut timeline) = self.timeline.lock() {
             timeline.note(now, what.into());
@@ -241,7 +254,8 @@ impl World {
         };
         let seed = (self.seed, self.peers.len());
         let servers = spec.servers.clone();
-        let mut peer = Peer::new(name, role, spec, (&mut self.network, place), seed, &self.timeline);
+        let timeline = (!self.is_quiet).then_some(&self.timeline);
+        let mut peer = Peer::new(name, role, spec, (&mut self.network, place), seed, timeline);
         for server in servers {
             self.tell_of_server(&mut peer.agent, &server);
         }

@@ -112,6 +112,13 @@ impl PeerSpec {
         self
     }
 
+    /// With this configuration, in the role that [`World::pair`](super::World::pair) gives it.
+    #[must_use]
+    pub fn with_config(mut self, config: AgentConfig) -> Self {
+        self.config = config;
+        self
+    }
+
     /// In this role.
     #[must_use]
     pub fn with_role(mut self, role: Role) -> Self {
@@ -294,7 +301,7 @@ impl Peer {
         spec: PeerSpec,
         (network, place): (&mut Network, Attachment),
         seed: (u64, usize),
-        timeline: &Arc<Mutex<Timeline>>,
+        timeline: Option<&Arc<Mutex<Timeline>>>,
     ) -> Self {
         let now = network.now();
         let host = network.add_host(place);
@@ -304,7 +311,9 @@ impl Peer {
         }
         let config = AgentConfig { role: spec.role.unwrap_or(role), ..spec.config };
         let mut agent = Agent::new(config, agent_seed(seed)).expect("a valid configuration");
-        agent.set_observer(Timeline::observer(timeline, name));
+        if let Some(timeline) = timeline {
+            agent.set_observer(Timeline::observer(timeline, name));
+        }
         let addresses: Vec<_> = network.addresses(host).collect();
         let (mut sockets, mut carriers) = (Vec::new(), Carriers::default());
         let components = agent.components().to_vec();
