@@ -43,12 +43,14 @@
 
 mod address;
 mod dice;
+mod firewall;
 mod hosting;
 mod link;
 mod nat;
 mod network;
 mod queue;
 mod record;
+mod router;
 mod rule;
 pub mod scenario;
 pub mod server;
@@ -56,13 +58,15 @@ mod socket;
 mod stream;
 mod topology;
 
-pub use address::{AddressTaken, Attachment, Family, HostId, NatId};
+pub use address::{AddressTaken, Attachment, Family, HostId, RouterId};
+pub use firewall::{Firewall, Refusal, StreamPolicy};
 pub use floe_core::base::Instant;
 pub use hosting::{HostingError, StunHost, TurnHost};
 pub use link::LinkConfig;
 pub use nat::{Filtering, Hairpin, Mapping, NatConfig, PortAssignment, Refresh};
 pub use network::{Delivery, Network};
 pub use record::{Counters, DropReason, LogEntry, LogEvent, Tag};
+pub use router::RouterConfig;
 pub use rule::{Fate, Passing};
 pub use socket::BindError;
-pub use stream::{Firewall, Happening, Pieces, StreamChange, StreamEvent, StreamId, StreamKind};
+pub use stream::{Happening, Pieces, StreamChange, StreamEvent, StreamId, StreamKind};

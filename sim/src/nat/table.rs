@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use floe_core::base::Instant;
 
-use super::{Filtering, Hairpin, Mapping, NatConfig, PortAssignment, Refresh};
+use super::{Filtering, Mapping, NatConfig, PortAssignment, Refresh};
 use crate::dice::Dice;
 
 /// One NAT: its external address, and what it remembers.
@@ -39,14 +39,6 @@ struct Binding {
 impl NatTable {
     pub(crate) fn new(config: NatConfig, external: Ipv4Addr) -> Self {
         Self { config, external, bindings: BTreeMap::new(), sessions: BTreeMap::new(), last_port: None }
-    }
-
-    pub(crate) fn external(&self) -> Ipv4Addr {
-        self.external
-    }
-
-    pub(crate) fn hairpin(&self) -> Hairpin {
-        self.config.hairpin
     }
 
     /// A datagram goes out: the source address that it leaves with. None if no port is left.

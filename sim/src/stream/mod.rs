@@ -10,7 +10,7 @@ use core::net::SocketAddr;
 
 pub(crate) use table::Streams;
 
-use crate::{BindError, Delivery, HostId, Instant, Network};
+use crate::{BindError, Delivery, Firewall, HostId, Instant, Network};
 
 /// One end of a stream, at one host. The other end has another id.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -35,28 +35,6 @@ pub enum Pieces {
     Of(usize),
     /// At random, and what was written apart may come together.
     Random,
-}
-
-/// What a host's firewall lets out, beside answers to that. The default lets everything out, and in.
-#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
-pub enum Firewall {
-    /// Everything, and everything in.
-    #[default]
-    Open,
-    /// Streams, and no datagrams. Nothing that comes from outside first.
-    NoUdp,
-    /// TLS streams to port 443, and nothing else. Nothing that comes from outside first.
-    WebOnly,
-}
-
-impl Firewall {
-    pub(crate) fn passes_datagrams(self) -> bool {
-        self == Self::Open
-    }
-
-    pub(crate) fn passes_stream(self, kind: StreamKind, to: SocketAddr) -> bool {
-        self != Self::WebOnly || (kind == StreamKind::Tls && to.port() == 443)
-    }
 }
 
 /// Something has happened to a stream.
@@ -173,7 +151,7 @@ impl Network {
 
     /// Puts a firewall in front of a host, for what is sent from now on. Streams that are there go on.
     pub fn set_firewall(&mut self, host: HostId, firewall: Firewall) {
-        self.streams.firewalls.insert(host, firewall);
+        self.topology.set_wall(host, firewall);
     }
 
     /// Lets time pass up to the next thing that comes to a host, as [`advance`](Self::advance) does for datagrams only.

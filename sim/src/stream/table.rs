@@ -4,12 +4,13 @@ use core::net::SocketAddr;
 use core::time::Duration;
 use std::collections::{BTreeMap, VecDeque};
 
-use super::{Firewall, Pieces, StreamChange, StreamEvent, StreamId, StreamKind};
+use super::{Pieces, StreamChange, StreamEvent, StreamId, StreamKind};
 use crate::dice::Dice;
+use crate::firewall::Cargo;
 use crate::link::Links;
 use crate::queue::Queue;
 use crate::record::DropReason;
-use crate::topology::{Protocol, Topology, Way};
+use crate::topology::{Receiver, Topology, Way};
 use crate::{BindError, HostId, Instant};
 
 /// A request to connect is sent again after 1, 2, 4, 8 seconds; 16 seconds after the last it has failed.
@@ -24,7 +25,6 @@ const STALLED_TOO_LONG: Duration = Duration::from_secs(60);
 /// All streams, with what is under way.
 pub(crate) struct Streams {
     pub(crate) pieces: Pieces,
-    pub(crate) firewalls: BTreeMap<HostId, Firewall>,
     listeners: BTreeMap<(HostId, SocketAddr), StreamKind>,
     ends: BTreeMap<StreamId, End>,
     queue: Queue<Flight>,
@@ -65,17 +65,12 @@ impl Streams {
     pub(crate) fn new(dice: Dice) -> Self {
         Self {
             pieces: Pieces::default(),
-            firewalls: BTreeMap::new(),
             listeners: BTreeMap::new(),
             ends: BTreeMap::new(),
             queue: Queue::new(),
             given: 0,
             dice,
         }
-    }
-
-    pub(crate) fn firewall(&self, host: HostId) -> Firewall {
-        self.firewalls.get(&host).copied().unwrap_or_default()
     }
 
     pub(crate) fn listen(
@@ -127,12 +122,9 @@ impl Streams {
         let again = now + Duration::from_secs(1 << attempt.min(ATTEMPTS));
         self.queue.push(again, Flight::Again { from, attempt: attempt + 1 });
         let (host, local, to, kind) = (end.host, end.local, end.remote, end.kind);
-        if !self.firewall(host).passes_stream(kind, to) {
-            return;
-        }
-        let Ok(way) = topology.leave(Protocol::Tcp, now, host, local, to) else { return };
-        let receiver = topology.find(Protocol::Tcp, now, way.place, to).ok().map(|found| found.host);
-        let link = links.between(host, receiver);
+        let cargo = Cargo::Stream(kind);
+        let Ok(way) = topology.leave(cargo, now, host, local, to) else { return };
+        let link = links.between(host, || topology.find(cargo, now, way).ok());
         if !self.dice.chance(link.loss) {
             self.queue.push(now + link.transit(&mut self.dice), Flight::Syn { from, way });
         }
@@ -210,21 +202,20 @@ impl Streams {
         way: Way,
     ) -> Option<StreamEvent> {
         let caller = self.ends.get(&from)?;
-        let (caller_host, kind, to) = (caller.host, caller.kind, caller.remote);
+        let (caller_host, kind) = (caller.host, caller.kind);
         let already = caller.other;
-        let receiver = topology.find(Protocol::Tcp, now, way.place, to).ok()?;
-        if links.is_cut(caller_host, receiver.host) {
+        let host = topology.find(Cargo::Stream(kind), now, way).ok()?;
+        if links.is_cut(caller_host, host) {
             return None;
         }
-        let (host, local, remote) = (receiver.host, receiver.local, way.shown);
-        match topology.enter(Protocol::Tcp, now, way, to, receiver) {
-            Ok(()) => {}
-            Err(DropReason::NotBound) if self.firewall(host) == Firewall::Open => {
+        let (local, remote) = match topology.enter(Cargo::Stream(kind), now, way) {
+            Ok(Receiver { local, remote, .. }) => (local, remote),
+            Err(DropReason::NotBound) => {
                 self.send(links, now, host, from, Item::Change(StreamChange::Refused));
                 return None;
             }
             Err(_) => return None,
-        }
+        };
         // Both have begun: each request is the answer to the other's.
         let likewise = self.ends.iter().find(|(_, end)| {
             (end.host, end.local, end.remote) == (host, local, remote) && end.kind == kind && !end.is_open
@@ -237,7 +228,7 @@ impl Streams {
             self.send(links, now, host, from, Item::Change(StreamChange::Connected));
             return self.event(now, id, change?);
         }
-        if already.is_some() || self.firewall(host) != Firewall::Open {
+        if already.is_some() {
             return None;
         }
         if self.listeners.get(&(host, local)) != Some(&kind) {
@@ -323,7 +314,7 @@ impl Streams {
     /// Puts something on its way to an end. Nothing overtakes what is in front of it.
     fn send(&mut self, links: &Links, now: Instant, from: HostId, to: StreamId, item: Item) {
         let Some(end) = self.ends.get_mut(&to) else { return };
-        let link = links.between(from, Some(end.host));
+        let link = links.between(from, || Some(end.host));
         let mut time = link.transit(&mut self.dice);
         let mut retries = 0;
         while retries < MAX_RETRIES && self.dice.chance(link.loss) {
@@ -377,10 +368,10 @@ impl Streams {
     /// Binds a port, or uses one that is bound already.
     fn share(&self, topology: &mut Topology, host: HostId, at: SocketAddr) -> Result<SocketAddr, BindError> {
         topology.addresses.place_of(host, at.ip()).ok_or(BindError::NotAnAddress)?;
-        if topology.tcp.sockets.is_bound(host, at) {
+        if topology.tcp.is_bound(host, at) {
             return Ok(at);
         }
-        topology.tcp.sockets.bind(host, at.ip(), at.port())
+        topology.tcp.bind(host, at.ip(), at.port())
     }
 
     /// Gives a port back that nothing uses any more.
@@ -388,7 +379,7 @@ impl Streams {
         let used = self.listeners.contains_key(&(host, at))
             || self.ends.values().any(|end| (end.host, end.local) == (host, at));
         if !used {
-            topology.tcp.sockets.close(host, at);
+            topology.tcp.close(host, at);
         }
     }
 }
