@@ -48,6 +48,7 @@ mod hosting;
 mod link;
 mod nat;
 mod network;
+pub mod population;
 mod queue;
 mod record;
 mod router;

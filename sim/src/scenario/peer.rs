@@ -20,6 +20,7 @@ pub struct PeerSpec {
     pub(super) role: Option<Role>,
     pub(super) dead_addresses: usize,
     pub(super) addresses: usize,
+    pub(super) ipv6: bool,
     pub(super) reflexive: bool,
     pub(super) virtual_relay: bool,
     pub(super) names: bool,
@@ -95,6 +96,7 @@ pub fn at(place: Attachment) -> PeerSpec {
         role: None,
         dead_addresses: 0,
         addresses: 1,
+        ipv6: false,
         reflexive: false,
         virtual_relay: false,
         names: false,
@@ -143,6 +145,13 @@ impl PeerSpec {
     #[must_use]
     pub fn with_addresses(mut self, addresses: usize) -> Self {
         self.addresses = addresses;
+        self
+    }
+
+    /// With a public IPv6 address besides.
+    #[must_use]
+    pub fn with_ipv6(mut self) -> Self {
+        self.ipv6 = true;
         self
     }
 
@@ -321,6 +330,9 @@ impl Peer {
         let extra = (spec.dead_addresses + spec.addresses).saturating_sub(1);
         for _ in 0..extra {
             network.add_address(host, Family::V4);
+        }
+        if spec.ipv6 {
+            network.add_address(host, Family::V6);
         }
         let config = AgentConfig { role: spec.role.unwrap_or(role), ..spec.config };
         let mut agent = Agent::new(config, agent_seed(seed)).expect("a valid configuration");
