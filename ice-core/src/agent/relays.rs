@@ -55,9 +55,9 @@ impl Agent {
         }
     }
 
-    /// Begins an allocation, unless there are too many.
+    /// Begins an allocation, unless there are too many, or its socket is not used any more.
     fn allocate(&mut self, attempt: Attempt) {
-        if self.life != Life::Running {
+        if self.life != Life::Running || self.gatherer.socket(attempt.host.id()).is_none() {
             return;
         }
         let Some(server) = self.gatherer.relays.server(attempt.server) else { return };
