@@ -7,6 +7,7 @@ use floe_core::base::Instant;
 
 use crate::address::{AddressBook, Attachment, HostId, NatId, Owner};
 use crate::dice::Dice;
+pub(crate) use crate::nat::Protocol;
 use crate::nat::{Hairpin, NatConfig, NatTable};
 use crate::record::DropReason;
 use crate::socket::Sockets;
@@ -24,13 +25,6 @@ pub(crate) struct Topology {
 pub(crate) struct Layer {
     pub(crate) nats: Vec<NatTable>,
     pub(crate) sockets: Sockets,
-}
-
-/// What is on its way.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Protocol {
-    Udp,
-    Tcp,
 }
 
 /// How a datagram has left its host.

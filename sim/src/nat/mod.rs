@@ -11,3 +11,10 @@ pub use axes::{
 };
 pub use config::NatConfig;
 pub(crate) use table::NatTable;
+
+/// What a table of mappings is for: UDP and TCP each have one of their own.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Protocol {
+    Udp,
+    Tcp,
+}

@@ -8,9 +8,8 @@ use std::collections::BTreeMap;
 use floe_core::base::Instant;
 
 use super::ports::Ports;
-use super::{Filtering, Hairpin, Mapping, NatConfig, PortAssignment, Refresh};
+use super::{Filtering, Hairpin, Mapping, NatConfig, PortAssignment, Protocol, Refresh};
 use crate::dice::Dice;
-use crate::topology::Protocol;
 
 /// One NAT for one protocol: what it remembers.
 pub(crate) struct NatTable {
