@@ -100,13 +100,13 @@ impl Network {
 
     /// The first external address of a router; none if there is no such router, or if it does not translate.
     pub fn external_address(&self, router: RouterId) -> Option<Ipv4Addr> {
-        self.external_addresses(router).first().copied()
+        self.external_addresses(router).next()
     }
 
     /// The external addresses of a router that translates.
-    pub fn external_addresses(&self, router: RouterId) -> &[Ipv4Addr] {
+    pub fn external_addresses(&self, router: RouterId) -> impl Iterator<Item = Ipv4Addr> {
         let nat = self.topology.router(router).and_then(|router| router.nat.as_ref());
-        nat.map_or(&[], |nat| &nat.externals)
+        nat.into_iter().flat_map(|nat| nat.udp.externals())
     }
 
     /// Makes a router forget its mappings and the flows of its firewall, as a power cut does.

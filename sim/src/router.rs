@@ -4,7 +4,7 @@
 use core::net::Ipv4Addr;
 
 use crate::firewall::{Cargo, Firewall, Wall};
-use crate::nat::{Hairpin, NatConfig, NatTable};
+use crate::nat::{NatConfig, NatTable, Protocol};
 
 /// What a router does. The default is one that only forwards: those behind it have addresses of the network in front of it.
 ///
@@ -81,18 +81,14 @@ impl Router {
 
 /// The translating half of a router. Each protocol has mappings of its own.
 pub(crate) struct Nat {
-    pub(crate) externals: Vec<Ipv4Addr>,
-    pub(crate) hairpin: Hairpin,
     pub(crate) udp: NatTable,
     pub(crate) tcp: NatTable,
 }
 
 impl Nat {
     fn new(config: NatConfig, externals: Vec<Ipv4Addr>) -> Self {
-        let external = externals.first().copied().unwrap_or(Ipv4Addr::UNSPECIFIED);
-        let hairpin = config.hairpin;
-        let udp = NatTable::new(config.clone(), external);
-        Self { externals, hairpin, udp, tcp: NatTable::new(config, external) }
+        let udp = NatTable::new(config.clone(), externals.clone(), Protocol::Udp);
+        Self { udp, tcp: NatTable::new(config, externals, Protocol::Tcp) }
     }
 
     pub(crate) fn table(&mut self, cargo: Cargo) -> &mut NatTable {

@@ -78,7 +78,7 @@ impl Topology {
             self.addresses.add_external_at(id, external)?;
             externals.push(external);
         }
-        let wanted = usize::from(config.nat.is_some());
+        let wanted = config.nat.as_ref().map_or(0, |nat| usize::from(nat.addresses.max(1)));
         while externals.len() < wanted {
             externals.push(self.addresses.add_external(id));
         }
@@ -173,11 +173,12 @@ impl Topology {
         if let (Some(nat), SocketAddr::V4(internal), SocketAddr::V4(remote)) =
             (&mut router.nat, way.source, way.to)
         {
-            turns = nat.externals.contains(remote.ip());
-            if turns && nat.hairpin == Hairpin::None {
+            turns = nat.udp.externals().any(|own| own == *remote.ip());
+            let hairpin = nat.udp.hairpin();
+            if turns && hairpin == Hairpin::None {
                 return Err(DropReason::NoHairpin(id));
             }
-            let keeps_source = turns && nat.hairpin == Hairpin::InternalSource;
+            let keeps_source = turns && hairpin == Hairpin::InternalSource;
             let mapped = nat.table(cargo).outbound(now, internal, remote, &mut self.dice);
             let mapped = mapped.ok_or(DropReason::PortsExhausted(id))?.into();
             (way.shown, way.source) = (if keeps_source { way.source } else { mapped }, mapped);
@@ -226,7 +227,7 @@ impl Topology {
                     if self.addresses.holder(way.place, way.to.ip()).is_none() {
                         return Err(DropReason::NoRoute);
                     }
-                    if !nat.table(cargo).inbound(now, external.port(), source) {
+                    if !nat.table(cargo).inbound(now, external, source) {
                         return Err(DropReason::Filtered(id));
                     }
                     if let Some(wall) = wall
@@ -270,7 +271,11 @@ impl Topology {
     ) -> Result<(), DropReason> {
         let router = self.routers.get_mut(id.0 as usize).ok_or(DropReason::NoRoute)?;
         let nat = router.nat.as_mut().ok_or(DropReason::NoRoute)?;
-        let internal = nat.table(cargo).internal(now, way.to.port()).ok_or(DropReason::NoMapping(id))?;
+        let internal = match (way.to, way.source) {
+            (SocketAddr::V4(to), SocketAddr::V4(from)) => nat.table(cargo).internal(now, to, from),
+            _ => None,
+        };
+        let internal = internal.ok_or(DropReason::NoMapping(id))?;
         *way =
             Way { place: Attachment::Behind(id), to: internal.into(), source: way.shown, shown: way.shown };
         Ok(())
