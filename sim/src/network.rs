@@ -116,6 +116,12 @@ impl Network {
         }
     }
 
+    /// Makes a NAT move all its mappings to other external ports, as they are: from outside, every flow seems to end, and to begin
+    /// again from elsewhere. What its firewall knows stays.
+    pub fn rebind(&mut self, router: RouterId) {
+        self.topology.rebind(router, self.now);
+    }
+
     /// Gives a router another firewall, which knows of no flow, for what passes from now on. Streams that are there go on.
     pub fn set_router_firewall(&mut self, router: RouterId, firewall: Firewall) {
         if let Some(router) = self.topology.router_mut(router) {

@@ -94,6 +94,14 @@ impl Topology {
         self.routers.get_mut(id.0 as usize)
     }
 
+    /// Moves a NAT's mappings to other external ports.
+    pub(crate) fn rebind(&mut self, id: RouterId, now: Instant) {
+        if let Some(nat) = self.routers.get_mut(id.0 as usize).and_then(|router| router.nat.as_mut()) {
+            nat.udp.rebind(now, &mut self.dice);
+            nat.tcp.rebind(now, &mut self.dice);
+        }
+    }
+
     /// Puts a firewall in front of a host.
     pub(crate) fn set_wall(&mut self, host: HostId, config: Firewall) {
         let index = host.0 as usize;
