@@ -10,5 +10,6 @@ mod axes;
 mod lab;
 mod lifetime;
 mod model;
+mod presets;
 mod property;
 mod reach;
