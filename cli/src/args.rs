@@ -8,6 +8,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use floe_core::Role;
 use serde::Serialize;
 
+use crate::population::PopulationArgs;
 use crate::servers::Servers;
 
 /// Finds a working path between two peers (ICE, RFC 8445) and shows how.
@@ -27,6 +28,7 @@ pub(crate) enum Command {
     Demo(Demo),
     Connect(Connect),
     Gather(Gather),
+    Nat(Nat),
     #[command(subcommand)]
     Serve(Serve),
 }
@@ -67,6 +69,13 @@ pub(crate) enum RuntimeName {
     Smol,
     /// Alice on tokio, and Bob on async-std
     Mixed,
+}
+
+/// Plays ICE through simulated NATs, many at once.
+#[derive(Args, Debug)]
+pub(crate) struct Nat {
+    #[command(flatten)]
+    pub(crate) population: PopulationArgs,
 }
 
 /// Runs one agent whose signalling is this terminal.

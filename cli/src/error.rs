@@ -4,6 +4,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use crate::population::MixFileError;
 use floe_sim::server::TurnConfigError;
 use floe_tokio::{BindError, ConnectError, RecvError, Report, SendError};
 
@@ -36,6 +37,12 @@ pub(crate) enum Error {
     NotApart,
     #[error("cannot serve: {0}")]
     Serve(#[from] TurnConfigError),
+    #[error(transparent)]
+    Mix(#[from] MixFileError),
+    #[error("cannot draw {}: {why}", file.display())]
+    Plot { file: PathBuf, why: String },
+    #[error("cannot write {}: {error}", file.display())]
+    Write { file: PathBuf, error: io::Error },
     #[error("cannot use {}: {why}", file.display())]
     Pem { file: PathBuf, why: String },
 }

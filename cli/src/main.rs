@@ -9,7 +9,9 @@ mod demo;
 mod error;
 mod gather;
 mod millis;
+mod nat;
 mod paint;
+mod population;
 mod serve;
 mod servers;
 mod stats;
@@ -40,6 +42,7 @@ fn run(command: &Command) -> Result<(), Error> {
         Command::Demo(demo) => runtime.block_on(demo::run(demo)),
         Command::Gather(gather) => runtime.block_on(gather::run(gather)),
         Command::Connect(connect) => runtime.block_on(connect::run(connect)),
+        Command::Nat(nat) => nat::run(nat),
         Command::Serve(server) => runtime.block_on(serve::run(server)),
     }
 }

@@ -45,10 +45,13 @@ mod address;
 mod dice;
 mod firewall;
 mod hosting;
+mod icmp;
 mod link;
 mod nat;
+mod nat64;
 mod network;
 pub mod population;
+mod preset;
 mod queue;
 mod record;
 mod router;
@@ -63,11 +66,17 @@ pub use address::{AddressTaken, Attachment, Family, HostId, RouterId};
 pub use firewall::{Firewall, Refusal, StreamPolicy};
 pub use floe_core::base::Instant;
 pub use hosting::{HostingError, StunHost, TurnHost};
+pub use icmp::{IcmpError, IcmpKind};
 pub use link::LinkConfig;
-pub use nat::{Filtering, Hairpin, Mapping, NatConfig, PortAssignment, Refresh};
+pub use nat::{
+    DatagramRefusal, Filtering, Hairpin, Mapping, NatConfig, Pooling, PortAssignment, Refresh, SynRefusal,
+    TcpLifetimes,
+};
+pub use nat64::Nat64Prefix;
 pub use network::{Delivery, Network};
+pub use preset::Preset;
 pub use record::{Counters, DropReason, LogEntry, LogEvent, Tag};
-pub use router::RouterConfig;
+pub use router::{Families, Ipv6, RouterConfig};
 pub use rule::{Fate, Passing};
 pub use socket::BindError;
 pub use stream::{Happening, Pieces, StreamChange, StreamEvent, StreamId, StreamKind};

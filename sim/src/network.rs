@@ -9,11 +9,13 @@ use floe_core::base::Instant;
 use crate::address::{AddressTaken, Attachment, Family, HostId, RouterId};
 use crate::dice::Dice;
 use crate::firewall::{Cargo, Firewall, Wall};
+use crate::icmp::{IcmpError, IcmpKind};
 use crate::link::{LinkConfig, Links};
 use crate::nat::NatConfig;
+use crate::nat64::Nat64Prefix;
 use crate::queue::Queue;
 use crate::record::{Books, Counters, DropReason, LogEntry, LogEvent, Tag};
-use crate::router::RouterConfig;
+use crate::router::{Families, RouterConfig};
 use crate::rule::{Fate, Passing, Rule};
 use crate::socket::BindError;
 use crate::stream::{Happening, Streams};
@@ -29,6 +31,9 @@ use crate::topology::{Receiver, Topology, Way};
 pub struct Network {
     now: Instant,
     in_flight: Queue<Flight>,
+    /// ICMP errors under way.
+    errors: Queue<IcmpError>,
+    ports_answer: bool,
     pub(crate) topology: Topology,
     pub(crate) links: Links,
     pub(crate) streams: Streams,
@@ -59,6 +64,8 @@ impl Network {
         Self {
             now: Instant::ZERO,
             in_flight: Queue::new(),
+            errors: Queue::new(),
+            ports_answer: false,
             topology: Topology::new(Dice::new(seed, 2)),
             links: Links::default(),
             streams: Streams::new(Dice::new(seed, 4)),
@@ -74,10 +81,18 @@ impl Network {
         self.now
     }
 
-    /// Adds a host with one IPv4 address at this place.
+    /// Adds a host at this place, with an address of each family that there is: see [`RouterConfig::families`]. On the public
+    /// internet it gets one of IPv4.
     pub fn add_host(&mut self, home: Attachment) -> HostId {
         let host = self.topology.addresses.add_host(home);
-        self.topology.addresses.add_interface(host, home, Family::V4);
+        let families: &[Family] = match self.topology.families(home) {
+            Families::V4 => &[Family::V4],
+            Families::Dual => &[Family::V4, Family::V6],
+            Families::V6 => &[Family::V6],
+        };
+        for family in families {
+            self.topology.addresses.add_interface(host, home, *family);
+        }
         host
     }
 
@@ -100,13 +115,13 @@ impl Network {
 
     /// The first external address of a router; none if there is no such router, or if it does not translate.
     pub fn external_address(&self, router: RouterId) -> Option<Ipv4Addr> {
-        self.external_addresses(router).first().copied()
+        self.external_addresses(router).next()
     }
 
     /// The external addresses of a router that translates.
-    pub fn external_addresses(&self, router: RouterId) -> &[Ipv4Addr] {
+    pub fn external_addresses(&self, router: RouterId) -> impl Iterator<Item = Ipv4Addr> {
         let nat = self.topology.router(router).and_then(|router| router.nat.as_ref());
-        nat.map_or(&[], |nat| &nat.externals)
+        nat.into_iter().flat_map(|nat| nat.udp.externals())
     }
 
     /// Makes a router forget its mappings and the flows of its firewall, as a power cut does.
@@ -116,11 +131,28 @@ impl Network {
         }
     }
 
+    /// Makes a NAT move all its mappings to other external ports, as they are: from outside, every flow seems to end, and to begin
+    /// again from elsewhere. What its firewall knows stays.
+    pub fn rebind(&mut self, router: RouterId) {
+        self.topology.rebind(router, self.now);
+    }
+
     /// Gives a router another firewall, which knows of no flow, for what passes from now on. Streams that are there go on.
     pub fn set_router_firewall(&mut self, router: RouterId, firewall: Firewall) {
         if let Some(router) = self.topology.router_mut(router) {
             router.wall = Wall::new(firewall);
         }
+    }
+
+    /// The prefix under which hosts behind this router see IPv4: that of the first NAT64 on their way out. It is what DNS64 puts in
+    /// front of the addresses that it gives out (RFC 6147 §5.2), and what RFC 7050 finds.
+    pub fn nat64_prefix(&self, router: RouterId) -> Option<Nat64Prefix> {
+        self.topology.nat64_prefix(Attachment::Behind(router))
+    }
+
+    /// Whether hosts say by ICMP that nobody is at a port (RFC 1122 §4.1.3.1). At first they do not.
+    pub fn set_ports_answer(&mut self, answer: bool) {
+        self.ports_answer = answer;
     }
 
     /// Gives a host one more address at its home. An IPv6 address is public behind a NAT too.
@@ -220,7 +252,12 @@ impl Network {
         self.note(tag, line);
         let mut way = match self.topology.leave(Cargo::Datagram, self.now, host, local, to) {
             Ok(way) => way,
-            Err(reason) => return self.note(tag, LogEntry { event: LogEvent::Dropped(reason), ..line }),
+            Err(reason) => {
+                if reason != DropReason::NotBound {
+                    self.answer((host, local), to, reason, None);
+                }
+                return self.note(tag, LogEntry { event: LogEvent::Dropped(reason), ..line });
+            }
         };
         let mut extra = Duration::ZERO;
         let passing = Passing { at: self.now, from: host, local, to, bytes };
@@ -246,13 +283,14 @@ impl Network {
         }
         for _ in 0..=u8::from(twice) {
             let at = self.now + link.transit(&mut self.link_dice) + extra;
-            self.in_flight.push(at, Flight { from: host, way, tag, bytes: bytes.to_vec() });
+            self.in_flight
+                .push(at, Flight { from: host, local, remote: to, way, tag, bytes: bytes.to_vec() });
         }
     }
 
     /// When the next datagram arrives somewhere, if only to be dropped there, or something happens to a stream.
     pub fn next_event(&self) -> Option<Instant> {
-        self.next_datagram().into_iter().chain(self.streams.next_event()).min()
+        [self.next_datagram(), self.next_error(), self.streams.next_event()].into_iter().flatten().min()
     }
 
     /// Lets time pass up to the next delivery, or, if there is none by then, to `until`. Call again for what
@@ -325,10 +363,13 @@ impl Network {
     }
 
     fn arrive(&mut self, flight: Flight) -> Option<Delivery> {
-        let Flight { from, way, tag, bytes } = flight;
+        let Flight { from, local: sent_from, remote: sent_to, way, tag, bytes } = flight;
         let (source, destination, event) = match self.accept(from, way) {
             Ok(Receiver { host, local, remote }) => (remote, local, LogEvent::Delivered(host)),
-            Err(reason) => (way.source, way.to, LogEvent::Dropped(reason)),
+            Err(reason) => {
+                self.answer((from, sent_from), sent_to, reason, Some(way));
+                (way.source, way.to, LogEvent::Dropped(reason))
+            }
         };
         self.note(tag, LogEntry { at: self.now, from, source, destination, size: bytes.len(), event });
         match event {
@@ -350,6 +391,61 @@ impl Network {
         self.topology.enter(Cargo::Datagram, self.now, way)
     }
 
+    /// Tells the sender what became of its datagram, if somebody does: at once if that was on its own side, and else, when it was on
+    /// this way, after as long as the answer takes.
+    fn answer(
+        &mut self,
+        (host, local): (HostId, SocketAddr),
+        remote: SocketAddr,
+        reason: DropReason,
+        way: Option<Way>,
+    ) {
+        let own_wall = reason == DropReason::Firewall && way.is_none() && self.topology.wall_rejects(host);
+        let answer = if own_wall {
+            Some((IcmpKind::Prohibited, None))
+        } else {
+            self.topology.answer(reason, self.ports_answer)
+        };
+        let Some((kind, origin)) = answer else { return };
+        self.tell((host, local), remote, kind, (origin, way));
+    }
+
+    fn tell(
+        &mut self,
+        (host, local): (HostId, SocketAddr),
+        remote: SocketAddr,
+        kind: IcmpKind,
+        (origin, way): (Option<RouterId>, Option<Way>),
+    ) {
+        let mut at = self.now;
+        if let Some(way) = way {
+            let Some(place) = self.topology.addresses.place_of(host, local.ip()) else { return };
+            let other = self.topology.find(Cargo::Datagram, self.now, way).ok();
+            if !self.topology.passes_icmp(place, origin) || other.is_some_and(|o| self.links.is_cut(o, host))
+            {
+                return;
+            }
+            at = at + self.links.between(other.unwrap_or(host), || Some(host)).latency;
+        } else if origin.is_some() {
+            let Some(place) = self.topology.addresses.place_of(host, local.ip()) else { return };
+            if !self.topology.passes_icmp(place, origin) {
+                return;
+            }
+        }
+        self.errors.push(at, IcmpError { at, host, local, remote, kind });
+    }
+
+    pub(crate) fn next_error(&self) -> Option<Instant> {
+        self.errors.next_at()
+    }
+
+    /// The first ICMP error that comes until then.
+    pub(crate) fn error_until(&mut self, until: Instant) -> Option<IcmpError> {
+        let (at, error) = self.errors.pop_until(until)?;
+        self.pass(at);
+        Some(error)
+    }
+
     fn note(&mut self, tag: Option<Tag>, line: LogEntry) {
         self.books.count(tag, line.event);
         if let Some(log) = &mut self.log {
@@ -361,6 +457,9 @@ impl Network {
 /// A datagram under way.
 struct Flight {
     from: HostId,
+    /// The sender's socket, and where it has sent to.
+    local: SocketAddr,
+    remote: SocketAddr,
     way: Way,
     tag: Option<Tag>,
     bytes: Vec<u8>,

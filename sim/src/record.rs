@@ -35,6 +35,8 @@ pub enum DropReason {
     Firewall,
     /// The router's firewall let it neither out nor in.
     RouterFirewall(RouterId),
+    /// The router does not let IPv6 through, though its addresses are given out.
+    BrokenIpv6(RouterId),
     /// The router keeps those behind it apart.
     Isolated(RouterId),
     /// The scenario's own rule took it.

@@ -1,16 +1,17 @@
 //! Where a datagram goes: out of its host, out through router after router until its destination is found, and in again through those
 //! in front of the receiver. It knows the way, and nothing of how long it takes or what is lost on it.
 
-use core::net::{Ipv4Addr, SocketAddr};
+use core::net::{Ipv4Addr, SocketAddr, SocketAddrV6};
 
 use floe_core::base::Instant;
 
 use crate::address::{AddressBook, AddressTaken, Attachment, HostId, Owner, RouterId, Whereabouts};
 use crate::dice::Dice;
-use crate::firewall::{Cargo, Firewall, Wall};
+use crate::firewall::{Cargo, Firewall, Refusal, Wall};
 use crate::nat::Hairpin;
+use crate::nat64::Nat64Prefix;
 use crate::record::DropReason;
-use crate::router::{Router, RouterConfig};
+use crate::router::{Families, Ipv6, Router, RouterConfig};
 use crate::socket::Sockets;
 
 /// Everything that has an address.
@@ -78,7 +79,7 @@ impl Topology {
             self.addresses.add_external_at(id, external)?;
             externals.push(external);
         }
-        let wanted = usize::from(config.nat.is_some());
+        let wanted = config.nat.as_ref().map_or(0, |nat| usize::from(nat.addresses.max(1)));
         while externals.len() < wanted {
             externals.push(self.addresses.add_external(id));
         }
@@ -94,6 +95,14 @@ impl Topology {
         self.routers.get_mut(id.0 as usize)
     }
 
+    /// Moves a NAT's mappings to other external ports.
+    pub(crate) fn rebind(&mut self, id: RouterId, now: Instant) {
+        if let Some(nat) = self.routers.get_mut(id.0 as usize).and_then(|router| router.nat.as_mut()) {
+            nat.udp.rebind(now, &mut self.dice);
+            nat.tcp.rebind(now, &mut self.dice);
+        }
+    }
+
     /// Puts a firewall in front of a host.
     pub(crate) fn set_wall(&mut self, host: HostId, config: Firewall) {
         let index = host.0 as usize;
@@ -103,6 +112,31 @@ impl Topology {
         if let Some(wall) = self.walls.get_mut(index) {
             *wall = Wall::new(config);
         }
+    }
+
+    /// Which addresses hosts get at a place.
+    pub(crate) fn families(&self, place: Attachment) -> Families {
+        match place {
+            Attachment::Public => Families::V4,
+            Attachment::Behind(id) => self.router(id).map_or(Families::V4, |router| router.families),
+        }
+    }
+
+    /// The prefix of the first NAT64 on the way out from a place.
+    pub(crate) fn nat64_prefix(&self, mut place: Attachment) -> Option<Nat64Prefix> {
+        while let Attachment::Behind(id) = place {
+            if let Some(nat64) = self.router(id).and_then(|router| router.nat64.as_ref()) {
+                return Some(nat64.prefix);
+            }
+            place = self.addresses.router_place(id);
+        }
+        None
+    }
+
+    /// Whether a host's firewall says what it does not let through.
+    pub(crate) fn wall_rejects(&self, host: HostId) -> bool {
+        let wall = self.walls.get(host.0 as usize).and_then(Option::as_ref);
+        wall.is_some_and(|wall| wall.config.refusal == Refusal::Reject)
     }
 
     fn wall(&mut self, host: HostId) -> Option<&mut Wall> {
@@ -170,14 +204,26 @@ impl Topology {
             return Err(DropReason::RouterFirewall(id));
         }
         let mut turns = false;
-        if let (Some(nat), SocketAddr::V4(internal), SocketAddr::V4(remote)) =
-            (&mut router.nat, way.source, way.to)
-        {
-            turns = nat.externals.contains(remote.ip());
-            if turns && nat.hairpin == Hairpin::None {
+        let ends = match (way.source, way.to) {
+            (SocketAddr::V4(internal), SocketAddr::V4(remote)) => Some((internal, remote)),
+            (SocketAddr::V6(internal), SocketAddr::V6(remote)) => {
+                let ends = router.nat64.as_mut().and_then(|nat64| nat64.outward(internal, remote));
+                if ends.is_none() && router.ipv6 != Ipv6::Working {
+                    return Err(DropReason::BrokenIpv6(id));
+                }
+                ends
+            }
+            _ => None,
+        };
+        if let (Some(nat), Some((internal, remote))) = (&mut router.nat, ends) {
+            turns = nat.udp.externals().any(|own| own == *remote.ip());
+            let hairpin = nat.udp.hairpin();
+            if turns && hairpin == Hairpin::None {
                 return Err(DropReason::NoHairpin(id));
             }
-            let keeps_source = turns && nat.hairpin == Hairpin::InternalSource;
+            // The internal source of a NAT64 is not of the family that comes back (RFC 6146 §3.8).
+            let keeps_source = turns && hairpin == Hairpin::InternalSource && way.source.is_ipv4();
+            way.to = remote.into();
             let mapped = nat.table(cargo).outbound(now, internal, remote, &mut self.dice);
             let mapped = mapped.ok_or(DropReason::PortsExhausted(id))?.into();
             (way.shown, way.source) = (if keeps_source { way.source } else { mapped }, mapped);
@@ -226,11 +272,13 @@ impl Topology {
                     if self.addresses.holder(way.place, way.to.ip()).is_none() {
                         return Err(DropReason::NoRoute);
                     }
-                    if !nat.table(cargo).inbound(now, external.port(), source) {
+                    if !nat.table(cargo).inbound(now, external, source) {
                         return Err(DropReason::Filtered(id));
                     }
+                    // It stands on the inner side, where a NAT64 shows IPv6.
+                    let source = if way.to.is_ipv4() { outer.source } else { way.source };
                     if let Some(wall) = wall
-                        && !wall.lets_in(now, cargo, way.to, outer.source)
+                        && !wall.lets_in(now, cargo, way.to, source)
                     {
                         return Err(DropReason::RouterFirewall(id));
                     }
@@ -252,7 +300,11 @@ impl Topology {
             return Ok(());
         }
         self.pass_in(cargo, now, (outer, self.addresses.router_place(id)), way)?;
-        if let Some(wall) = self.router_mut(id).and_then(|router| router.wall.as_mut())
+        let Some(router) = self.router_mut(id) else { return Ok(()) };
+        if way.to.is_ipv6() && router.ipv6 != Ipv6::Working {
+            return Err(DropReason::BrokenIpv6(id));
+        }
+        if let Some(wall) = &mut router.wall
             && !wall.lets_in(now, cargo, way.to, way.shown)
         {
             return Err(DropReason::RouterFirewall(id));
@@ -270,9 +322,19 @@ impl Topology {
     ) -> Result<(), DropReason> {
         let router = self.routers.get_mut(id.0 as usize).ok_or(DropReason::NoRoute)?;
         let nat = router.nat.as_mut().ok_or(DropReason::NoRoute)?;
-        let internal = nat.table(cargo).internal(now, way.to.port()).ok_or(DropReason::NoMapping(id))?;
-        *way =
-            Way { place: Attachment::Behind(id), to: internal.into(), source: way.shown, shown: way.shown };
+        let internal = match (way.to, way.source) {
+            (SocketAddr::V4(to), SocketAddr::V4(from)) => nat.table(cargo).internal(now, to, from),
+            _ => None,
+        };
+        let internal = internal.ok_or(DropReason::NoMapping(id))?;
+        let (mut to, mut shown) = (internal.into(), way.shown);
+        if let (Some(nat64), SocketAddr::V4(source)) = (&router.nat64, shown)
+            && let Some(inside) = nat64.inward(internal)
+        {
+            to = inside.into();
+            shown = SocketAddrV6::new(nat64.prefix.synthesize(*source.ip()), source.port(), 0, 0).into();
+        }
+        *way = Way { place: Attachment::Behind(id), to, source: shown, shown };
         Ok(())
     }
 }

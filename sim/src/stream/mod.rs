@@ -10,7 +10,7 @@ use core::net::SocketAddr;
 
 pub(crate) use table::Streams;
 
-use crate::{BindError, Delivery, Firewall, HostId, Instant, Network};
+use crate::{BindError, Delivery, Firewall, HostId, IcmpError, Instant, Network};
 
 /// One end of a stream, at one host. The other end has another id.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -80,6 +80,8 @@ pub enum Happening {
     Datagram(Delivery),
     /// Something of a stream.
     Stream(StreamEvent),
+    /// Word of a datagram that did not arrive.
+    Icmp(IcmpError),
 }
 
 impl Network {
@@ -157,7 +159,14 @@ impl Network {
     /// Lets time pass up to the next thing that comes to a host, as [`advance`](Self::advance) does for datagrams only.
     pub fn advance_all(&mut self, until: Instant) -> Option<Happening> {
         loop {
+            let error = self.next_error().filter(|at| *at <= until);
             let datagram = self.next_datagram().filter(|at| *at <= until);
+            if error.is_some_and(|error| {
+                [datagram, self.streams.next_event()].iter().flatten().all(|at| error < *at)
+            }) && let Some(error) = self.error_until(until)
+            {
+                return Some(Happening::Icmp(error));
+            }
             let stream = self.streams.next_event().filter(|at| *at <= until);
             match (datagram, stream) {
                 (None, None) => {

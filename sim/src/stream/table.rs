@@ -11,7 +11,7 @@ use crate::link::Links;
 use crate::queue::Queue;
 use crate::record::DropReason;
 use crate::topology::{Receiver, Topology, Way};
-use crate::{BindError, HostId, Instant};
+use crate::{BindError, HostId, Instant, RouterId};
 
 /// A request to connect is sent again after 1, 2, 4, 8 seconds; 16 seconds after the last it has failed.
 const ATTEMPTS: u32 = 5;
@@ -59,6 +59,8 @@ enum Flight {
     Again { from: StreamId, attempt: u32 },
     /// Something may have arrived at this end.
     Arrival(StreamId),
+    /// Somebody on this way refuses what was let in neither then nor, perhaps, now.
+    Refusal { from: StreamId, way: Way },
 }
 
 impl Streams {
@@ -123,7 +125,19 @@ impl Streams {
         self.queue.push(again, Flight::Again { from, attempt: attempt + 1 });
         let (host, local, to, kind) = (end.host, end.local, end.remote, end.kind);
         let cargo = Cargo::Stream(kind);
-        let Ok(way) = topology.leave(cargo, now, host, local, to) else { return };
+        let way = match topology.leave(cargo, now, host, local, to) {
+            Ok(way) => way,
+            Err(reason) => {
+                if let Some((_, icmp)) = topology.refusal(reason, host)
+                    && topology.tells(host, local, icmp)
+                    && let Some(end) = self.ends.get_mut(&from)
+                {
+                    end.incoming.push_back((now, Item::Change(StreamChange::Refused)));
+                    self.queue.push(now, Flight::Arrival(from));
+                }
+                return;
+            }
+        };
         let link = links.between(host, || topology.find(cargo, now, way).ok());
         if !self.dice.chance(link.loss) {
             self.queue.push(now + link.transit(&mut self.dice), Flight::Syn { from, way });
@@ -189,6 +203,15 @@ impl Streams {
             Flight::Syn { from, way } => self.on_syn(topology, links, now, from, way),
             Flight::Again { from, attempt } => self.on_again(topology, links, now, from, attempt),
             Flight::Arrival(at) => self.on_arrival(topology, links, now, at),
+            Flight::Refusal { from, way } => {
+                // RFC 5382 REQ-4: who has sent a request the other way meanwhile hears nothing.
+                let caller = self.ends.get(&from).filter(|caller| caller.other.is_none())?;
+                let (host, kind) = (caller.host, caller.kind);
+                if topology.enter(Cargo::Stream(kind), now, way).is_err() {
+                    self.send(links, now, host, from, Item::Change(StreamChange::Refused));
+                }
+                None
+            }
         }
     }
 
@@ -204,17 +227,27 @@ impl Streams {
         let caller = self.ends.get(&from)?;
         let (caller_host, kind) = (caller.host, caller.kind);
         let already = caller.other;
-        let host = topology.find(Cargo::Stream(kind), now, way).ok()?;
+        let (caller_place, cargo) = ((caller.host, caller.local), Cargo::Stream(kind));
+        let host = match topology.find(cargo, now, way) {
+            Ok(host) => host,
+            Err(reason) => {
+                self.refuse(topology, now, (from, way), caller_place, topology.refusal(reason, caller_host));
+                return None;
+            }
+        };
         if links.is_cut(caller_host, host) {
             return None;
         }
-        let (local, remote) = match topology.enter(Cargo::Stream(kind), now, way) {
+        let (local, remote) = match topology.enter(cargo, now, way) {
             Ok(Receiver { local, remote, .. }) => (local, remote),
             Err(DropReason::NotBound) => {
                 self.send(links, now, host, from, Item::Change(StreamChange::Refused));
                 return None;
             }
-            Err(_) => return None,
+            Err(reason) => {
+                self.refuse(topology, now, (from, way), caller_place, topology.refusal(reason, host));
+                return None;
+            }
         };
         // Both have begun: each request is the answer to the other's.
         let likewise = self.ends.iter().find(|(_, end)| {
@@ -308,6 +341,22 @@ impl Streams {
                 self.event(now, at, StreamChange::Connected).filter(|_| opened)
             }
             Item::Change(change) => self.finish(topology, now, at, change),
+        }
+    }
+
+    /// Plans what somebody on the way says to a request to connect.
+    fn refuse(
+        &mut self,
+        topology: &Topology,
+        now: Instant,
+        (from, way): (StreamId, Way),
+        (host, local): (HostId, SocketAddr),
+        refusal: Option<(Duration, Option<RouterId>)>,
+    ) {
+        if let Some((after, icmp)) = refusal
+            && topology.tells(host, local, icmp)
+        {
+            self.queue.push(now + after, Flight::Refusal { from, way });
         }
     }
 
