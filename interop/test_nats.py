@@ -1,0 +1,225 @@
+"""floe against floe through real NATs: what each preset does to floe here has to be what it does in the simulator.
+
+Usage: test_nats.py ROUNDS (see interop/run). FLOE_BIN names the binary.
+"""
+
+import concurrent.futures
+import contextlib
+import itertools
+import queue
+import re
+import sys
+import tempfile
+import time
+import unittest
+
+from coturn import Coturn
+from nats import PRESETS, Homes
+from peers import PATIENCE, Peer, converse, faults, floe, introduce, run
+
+# RFC 4787: what a mapping depends on (section 4.1), and what the filter looks at (section 5).
+INDEPENDENT, ADDRESS, ADDRESS_AND_PORT = "endpoint-independent", "address-dependent", "address-and-port-dependent"
+AXES = {
+    "full_cone": (INDEPENDENT, INDEPENDENT),
+    "address_restricted": (INDEPENDENT, ADDRESS),
+    "port_restricted": (INDEPENDENT, ADDRESS_AND_PORT),
+    "symmetric": (ADDRESS_AND_PORT, ADDRESS_AND_PORT),
+}
+
+
+class Probes(unittest.TestCase):
+    """Each preset seen from outside, by plain sockets at two ports of two public addresses."""
+
+    # Seconds in which a datagram gets through, where it can.
+    PATIENCE = 5
+    PORTS = (4001, 4002)
+    INSIDE = 5000
+
+    def begin(self, preset):
+        self.homes = self.enterContext(Homes(preset, preset))
+        self.inside = self.socket(self.homes.hosts["left"], self.homes.hosts["left"].addresses[4], self.INSIDE)
+        places = [(address, port) for address in (Homes.SERVER, Homes.OTHER) for port in self.PORTS]
+        self.outside = {place: self.socket(self.homes.server, *place) for place in places}
+
+    def socket(self, host, *place):
+        udp = self.enterContext(host.udp(*place))
+        udp.settimeout(self.PATIENCE)
+        return udp
+
+    def mapped(self, place):
+        """Where the host's datagram to a place seems to come from."""
+        self.inside.sendto(b"out", place)
+        return self.outside[place].recvfrom(100)[1]
+
+    def let_in(self, external, places):
+        """Those of the places whose datagrams to the external address get in; the last one is a place that does."""
+        for place in places:
+            self.outside[place].sendto(b"in", external)
+        seen = set()
+        with contextlib.suppress(TimeoutError):
+            while places[-1] not in seen:
+                seen.add(self.inside.recvfrom(100)[1])
+        return seen
+
+    def probe(self, preset):
+        self.begin(preset)
+        asked, other_port, other_address, other_both = self.outside
+        # Nobody is let in where nothing has gone out yet.
+        self.outside[other_both].sendto(b"in", (self.homes.external("left"), self.INSIDE))
+        first = self.mapped(asked)
+        self.assertEqual(self.let_in(first, [asked]), {asked})
+        entered = self.let_in(first, [other_both, other_address, other_port, asked])
+        filtering = {
+            frozenset(): ADDRESS_AND_PORT,
+            frozenset([other_port]): ADDRESS,
+            frozenset([other_port, other_address, other_both]): INDEPENDENT,
+        }.get(frozenset(entered - {asked}), entered)
+        # They have been heard, or turned away, and that must not change where they are answered from.
+        seen = {place: self.mapped(place) for place in self.outside}
+        self.assertEqual(seen[asked], first)
+        distinct = len(set(seen.values()))
+        by_address = seen[asked] == seen[other_port] and seen[other_address] == seen[other_both]
+        mapping = {1: INDEPENDENT, 2: ADDRESS if by_address else seen, 4: ADDRESS_AND_PORT}.get(distinct, seen)
+        self.assertEqual((mapping, filtering), AXES[preset])
+        # Those who were sent to get in: each where it was sent from.
+        for place, external in seen.items():
+            self.assertEqual(self.let_in(external, [place]), {place})
+
+    def test_full_cone(self):
+        self.probe("full_cone")
+
+    def test_address_restricted(self):
+        self.probe("address_restricted")
+
+    def test_port_restricted(self):
+        self.probe("port_restricted")
+
+    def test_symmetric(self):
+        self.probe("symmetric")
+
+    def test_private_addresses_lead_nowhere(self):
+        self.begin("full_cone")
+        right = self.homes.hosts["right"]
+        neighbour = self.socket(right, right.addresses[4], self.INSIDE)
+        self.inside.sendto(b"private", (right.addresses[4], self.INSIDE))
+        neighbour.sendto(b"out", next(iter(self.outside)))
+        seen = next(iter(self.outside.values())).recvfrom(100)[1]
+        self.inside.sendto(b"public", seen)
+        self.assertEqual(neighbour.recv(100), b"public")
+
+
+class Cells(unittest.TestCase):
+    """Every preset on the controlling side with every preset on the controlled side, without a relay and with one."""
+
+    # So many meet at a time: they wait more than they work.
+    AT_A_TIME = 8
+
+    @classmethod
+    def setUpClass(cls):
+        cls.pool = concurrent.futures.ThreadPoolExecutor(cls.AT_A_TIME)
+        # Those that do not connect, which lasts longest, come first.
+        cells = sorted(EXPECTED, key=lambda cell: EXPECTED[cell] is not None)
+        cls.meetings = {cell: Meeting(*cell) for cell in cells}
+        cls.ends = {cell: cls.pool.submit(meeting.hold) for cell, meeting in cls.meetings.items()}
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.pool.shutdown(wait=False, cancel_futures=True)
+        while not all(end.done() for end in cls.ends.values()):
+            for meeting in cls.meetings.values():
+                meeting.interrupt()
+            time.sleep(0.1)
+
+    def run(self, result=None):
+        try:
+            return super().run(result)
+        except KeyboardInterrupt:
+            # Then unittest leaves it out.
+            self.tearDownClass()
+            raise
+
+    def judge(self, cell):
+        """What has become of a cell is what was expected, on both sides."""
+        self.ends[cell].result()
+        meeting = self.meetings[cell]
+        left, right = meeting.peers
+        if EXPECTED[cell] is None:
+            found = [*unconnected(left), *unconnected(right)]
+        else:
+            found = [*faults(left, right, False), *faults(right, left, False)]
+            selected = tuple(map(types, meeting.peers))
+            local, remote = EXPECTED[cell]
+            if selected != ((local, remote), (remote, local)):
+                found.append(f"selected on the left and on the right {selected}, not {EXPECTED[cell]}")
+        if found:
+            self.fail("\n".join([*found, meeting.transcript()]))
+
+
+class Meeting:
+    """Two floes that try to connect, each behind a NAT, with a server that relays or only tells them their addresses."""
+
+    def __init__(self, left, right, relay):
+        self.left, self.right, self.relay = left, right, relay
+        self.peers = []
+        self.log = ""
+
+    def hold(self):
+        signals = queue.Queue()
+        with contextlib.ExitStack() as stack:
+            homes = stack.enter_context(Homes(self.left, self.right))
+            folder = stack.enter_context(tempfile.TemporaryDirectory())
+            coturn = stack.enter_context(Coturn(homes.server, folder, "--no-tls"))
+            server = ["--turn", coturn.turn(4, "udp")] if self.relay else ["--stun", coturn.place(4, "udp")]
+            for role, host in zip(("controlling", "controlled"), homes.hosts.values()):
+                name, *command = floe(role, *server)
+                self.peers.append(Peer(name, host, command, signals))
+                stack.callback(self.peers[-1].stop)
+            introduce(*self.peers, signals, PATIENCE)
+            converse(*self.peers, signals, PATIENCE)
+            self.log = coturn.log()
+
+    def interrupt(self):
+        for peer in self.peers:
+            peer.process.kill()
+
+    def transcript(self):
+        return "\n".join([*(peer.transcript() for peer in self.peers), "--- coturn", self.log])
+
+
+def types(peer):
+    """The types of the local and the remote candidate of the pair that a peer selected first."""
+    for message in peer.saying("connected"):
+        return re.fullmatch(r"(\w+) \S+ > (\w+) \S+", message["pair"]).groups()
+
+
+def unconnected(peer):
+    """What a peer that cannot connect did not do, in words."""
+    if peer.process.returncode != 1 or peer.saying("connected"):
+        yield f"{peer.name} connected, or ended with another status than 1: {peer.process.returncode}"
+    troubles = [message["why"] for message in peer.saying("state") if message["state"] == "trouble"]
+    for what, whys in (("trouble", troubles), ("fail", [message["why"] for message in peer.saying("fail")])):
+        if len(whys) != 1 or not re.search(UNCONNECTED, whys[0]):
+            yield f"{peer.name} gave as {what} {whys}"
+
+
+UNCONNECTED = r"^none of \d+ checks was answered and none of the peer's arrived; no relay is configured;"
+
+
+def expected():
+    """For each cell the types of the local candidates on the left and on the right, or None where nothing connects."""
+    for left, right, relay in itertools.product(PRESETS, PRESETS, (False, True)):
+        hard = [preset == "symmetric" for preset in (left, right)]
+        if any(hard) and not {left, right} & {"full_cone", "address_restricted"}:
+            ends = None if not relay else ("prflx", "relay") if hard[0] else ("relay", "prflx")
+        else:
+            ends = tuple("prflx" if side else "srflx" for side in hard)
+        yield (left, right, relay), ends
+
+
+EXPECTED = dict(expected())
+for cell in EXPECTED:
+    name = f"test_{cell[0]}_and_{cell[1]}{'_relayed' if cell[2] else ''}"
+    setattr(Cells, name, lambda self, cell=cell: self.judge(cell))
+
+if __name__ == "__main__":
+    sys.exit(run(Probes, Cells, rounds=int(sys.argv[1])))
