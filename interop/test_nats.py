@@ -168,10 +168,14 @@ class Meeting:
         with contextlib.ExitStack() as stack:
             homes = stack.enter_context(Homes(self.left, self.right))
             folder = stack.enter_context(tempfile.TemporaryDirectory())
-            coturn = stack.enter_context(Coturn(homes.server, folder, "--no-tls"))
-            server = ["--turn", coturn.turn(4, "udp")] if self.relay else ["--stun", coturn.place(4, "udp")]
+            # It tells addresses at both of its own, and relays from the first.
+            addresses = ["-L", Homes.OTHER, "-E", Homes.SERVER]
+            coturn = stack.enter_context(Coturn(homes.server, folder, "--no-tls", *addresses))
+            servers = ["--stun", f"{Homes.OTHER}:{coturn.PORT}"]
+            if self.relay:
+                servers += ["--turn", coturn.turn(4, "udp")]
             for role, host in zip(("controlling", "controlled"), homes.hosts.values()):
-                name, *command = floe(role, *server)
+                name, *command = floe(role, *servers)
                 self.peers.append(Peer(name, host, command, signals))
                 stack.callback(self.peers[-1].stop)
             introduce(*self.peers, signals, PATIENCE)
