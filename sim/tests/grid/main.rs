@@ -1,0 +1,5 @@
+//! Every NAT against every other.
+
+mod axes;
+mod predictor;
+mod reading;
