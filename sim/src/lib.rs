@@ -60,7 +60,10 @@ pub use address::{AddressTaken, Attachment, Family, HostId, NatId};
 pub use floe_core::base::Instant;
 pub use hosting::{HostingError, StunHost, TurnHost};
 pub use link::LinkConfig;
-pub use nat::{Filtering, Hairpin, Mapping, NatConfig, PortAssignment, Refresh};
+pub use nat::{
+    DatagramRefusal, Filtering, Hairpin, Mapping, NatConfig, Pooling, PortAssignment, Refresh, SynRefusal,
+    TcpLifetimes,
+};
 pub use network::{Delivery, Network};
 pub use record::{Counters, DropReason, LogEntry, LogEvent, Tag};
 pub use rule::{Fate, Passing};

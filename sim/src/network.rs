@@ -9,7 +9,7 @@ use floe_core::base::Instant;
 use crate::address::{AddressTaken, Attachment, Family, HostId, NatId};
 use crate::dice::Dice;
 use crate::link::{LinkConfig, Links};
-use crate::nat::{NatConfig, NatTable};
+use crate::nat::NatConfig;
 use crate::queue::Queue;
 use crate::record::{Books, Counters, DropReason, LogEntry, LogEvent, Tag};
 use crate::rule::{Fate, Passing, Rule};
@@ -95,7 +95,7 @@ impl Network {
 
     /// The external address of a NAT; none if there is no such NAT.
     pub fn external_address(&self, nat: NatId) -> Option<Ipv4Addr> {
-        self.topology.udp.nats.get(nat.0 as usize).map(NatTable::external)
+        self.topology.udp.nats.get(nat.0 as usize).and_then(|nat| nat.externals().next())
     }
 
     /// Makes a NAT forget its mappings, as a power cut does.
@@ -220,8 +220,11 @@ impl Network {
             Fate::Delay(time) => extra = time,
         }
         let line = LogEntry { source: way.source, ..line };
-        let receiver =
-            self.topology.find(Protocol::Udp, self.now, way.place, to).ok().map(|found| found.host);
+        let receiver = self
+            .topology
+            .find(Protocol::Udp, self.now, way.place, to, way.source)
+            .ok()
+            .map(|found| found.host);
         let link = self.links.between(host, receiver);
         if !link.fits(bytes.len(), to) {
             return self.note(tag, LogEntry { event: LogEvent::Dropped(DropReason::TooBig), ..line });
@@ -329,7 +332,7 @@ impl Network {
     }
 
     fn accept(&mut self, from: HostId, way: Way, to: SocketAddr) -> Result<(HostId, SocketAddr), DropReason> {
-        let receiver = self.topology.find(Protocol::Udp, self.now, way.place, to)?;
+        let receiver = self.topology.find(Protocol::Udp, self.now, way.place, to, way.source)?;
         // Before the NAT, which a datagram that was cut off must not refresh.
         if self.links.is_cut(from, receiver.host) {
             return Err(DropReason::Blocked);

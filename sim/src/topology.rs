@@ -7,6 +7,7 @@ use floe_core::base::Instant;
 
 use crate::address::{AddressBook, Attachment, HostId, NatId, Owner};
 use crate::dice::Dice;
+pub(crate) use crate::nat::Protocol;
 use crate::nat::{Hairpin, NatConfig, NatTable};
 use crate::record::DropReason;
 use crate::socket::Sockets;
@@ -24,13 +25,6 @@ pub(crate) struct Topology {
 pub(crate) struct Layer {
     pub(crate) nats: Vec<NatTable>,
     pub(crate) sockets: Sockets,
-}
-
-/// What is on its way.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Protocol {
-    Udp,
-    Tcp,
 }
 
 /// How a datagram has left its host.
@@ -61,8 +55,8 @@ impl Topology {
 
     /// The table of a NAT that the address book knows, for each protocol.
     pub(crate) fn add_nat(&mut self, config: NatConfig, external: Ipv4Addr) {
-        self.udp.nats.push(NatTable::new(config.clone(), external));
-        self.tcp.nats.push(NatTable::new(config, external));
+        self.udp.nats.push(NatTable::new(config.clone(), vec![external], Protocol::Udp));
+        self.tcp.nats.push(NatTable::new(config, vec![external], Protocol::Tcp));
     }
 
     fn layer(&self, protocol: Protocol) -> &Layer {
@@ -98,7 +92,7 @@ impl Topology {
         }
         let layer = if protocol == Protocol::Udp { &mut self.udp } else { &mut self.tcp };
         let nat = layer.nats.get_mut(id.0 as usize).ok_or(DropReason::NoRoute)?;
-        let hairpin = (*remote.ip() == nat.external()).then(|| nat.hairpin());
+        let hairpin = nat.externals().any(|own| own == *remote.ip()).then(|| nat.hairpin());
         if hairpin == Some(Hairpin::None) {
             return Err(DropReason::NoHairpin(id));
         }
@@ -108,19 +102,24 @@ impl Topology {
         Ok(Way { place: Attachment::Public, source, shown })
     }
 
-    /// Who has this address at this moment, filters aside.
+    /// Who has this address at this moment, towards this sender, filters aside.
     pub(crate) fn find(
         &self,
         protocol: Protocol,
         now: Instant,
         place: Attachment,
         to: SocketAddr,
+        from: SocketAddr,
     ) -> Result<Receiver, DropReason> {
         match self.addresses.owner(place, to.ip()).ok_or(DropReason::NoRoute)? {
             Owner::Host(host) => Ok(Receiver { host, local: to, through: None }),
             Owner::Nat(id) => {
                 let nat = self.layer(protocol).nats.get(id.0 as usize).ok_or(DropReason::NoRoute)?;
-                let internal = nat.internal(now, to.port()).ok_or(DropReason::NoMapping(id))?;
+                let internal = match (to, from) {
+                    (SocketAddr::V4(to), SocketAddr::V4(from)) => nat.internal(now, to, from),
+                    _ => None,
+                };
+                let internal = internal.ok_or(DropReason::NoMapping(id))?;
                 match self.addresses.owner(Attachment::Behind(id), (*internal.ip()).into()) {
                     Some(Owner::Host(host)) => {
                         Ok(Receiver { host, local: internal.into(), through: Some(id) })
@@ -143,9 +142,9 @@ impl Topology {
         if let Some(id) = receiver.through {
             let layer = if protocol == Protocol::Udp { &mut self.udp } else { &mut self.tcp };
             let nat = layer.nats.get_mut(id.0 as usize).ok_or(DropReason::NoRoute)?;
-            let passes = match way.source {
-                SocketAddr::V4(source) => nat.inbound(now, to.port(), source),
-                SocketAddr::V6(_) => false,
+            let passes = match (to, way.source) {
+                (SocketAddr::V4(to), SocketAddr::V4(source)) => nat.inbound(now, to, source),
+                _ => false,
             };
             if !passes {
                 return Err(DropReason::Filtered(id));

@@ -131,7 +131,8 @@ impl Streams {
             return;
         }
         let Ok(way) = topology.leave(Protocol::Tcp, now, host, local, to) else { return };
-        let receiver = topology.find(Protocol::Tcp, now, way.place, to).ok().map(|found| found.host);
+        let receiver =
+            topology.find(Protocol::Tcp, now, way.place, to, way.source).ok().map(|found| found.host);
         let link = links.between(host, receiver);
         if !self.dice.chance(link.loss) {
             self.queue.push(now + link.transit(&mut self.dice), Flight::Syn { from, way });
@@ -212,7 +213,7 @@ impl Streams {
         let caller = self.ends.get(&from)?;
         let (caller_host, kind, to) = (caller.host, caller.kind, caller.remote);
         let already = caller.other;
-        let receiver = topology.find(Protocol::Tcp, now, way.place, to).ok()?;
+        let receiver = topology.find(Protocol::Tcp, now, way.place, to, way.source).ok()?;
         if links.is_cut(caller_host, receiver.host) {
             return None;
         }
