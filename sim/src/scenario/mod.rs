@@ -39,7 +39,7 @@ use std::sync::{Arc, Mutex};
 use floe_core::trace::TraceEvent;
 use floe_core::{Agent, Cause, ComponentId, Event, Path, Report, Role, SocketId};
 
-pub use peer::{PeerSpec, TurnReach, behind, open};
+pub use peer::{PeerSpec, TurnReach, at, behind, open};
 pub use puppet::{Heard, PuppetId, Reply, is_nomination, is_request, is_response};
 pub use run::Goal;
 pub use servers::{StunId, TURN_USER, TurnId};
@@ -48,7 +48,7 @@ pub use timeline::Timeline;
 pub use traffic::Tally;
 
 use crate::{Attachment, HostId, Instant, LinkConfig, Network};
-use peer::Peer;
+use peer::{Peer, Place};
 use puppet::Puppet;
 use servers::Servers;
 use signalling::Signal;
@@ -243,9 +243,11 @@ impl World {
     }
 
     fn add(&mut self, name: &'static str, role: Role, spec: PeerSpec) -> PeerId {
-        let place = match &spec.nat {
-            Some(nat) => Attachment::Behind(self.network.add_nat(nat.clone())),
-            None => Attachment::Public,
+        let place = match &spec.place {
+            Place::At(place) => *place,
+            Place::Behind(router) => {
+                Attachment::Behind(self.network.add_router(Attachment::Public, router.clone()))
+            }
         };
         let seed = (self.seed, self.peers.len());
         let servers = spec.servers.clone();

@@ -10,12 +10,12 @@ use floe_core::{
 
 use super::carriers::Carriers;
 use super::{PeerId, StunId, Timeline, TurnId};
-use crate::{Attachment, Family, HostId, Instant, NatConfig, Network, StreamKind};
+use crate::{Attachment, Family, HostId, Instant, Network, RouterConfig, StreamKind};
 
-/// What a peer is to be. Made by [`open`] or [`behind`].
+/// What a peer is to be. Made by [`open`], [`behind`] or [`at`].
 #[derive(Clone, Debug)]
 pub struct PeerSpec {
-    pub(super) nat: Option<NatConfig>,
+    pub(super) place: Place,
     pub(super) config: AgentConfig,
     pub(super) role: Option<Role>,
     pub(super) dead_addresses: usize,
@@ -27,6 +27,14 @@ pub struct PeerSpec {
     pub(super) servers: Vec<ServerUse>,
     pub(super) transports: Transports,
     pub(super) story: Story,
+}
+
+/// Where a peer is plugged in.
+#[derive(Clone, Debug)]
+pub(super) enum Place {
+    At(Attachment),
+    /// Behind a router of its own.
+    Behind(RouterConfig),
 }
 
 /// What a peer's own sockets are.
@@ -77,8 +85,13 @@ pub(super) enum Told {
 
 /// A host on the public network, with one address.
 pub fn open() -> PeerSpec {
+    at(Attachment::Public)
+}
+
+/// A host that is plugged in there: perhaps behind a router that others are behind, too.
+pub fn at(place: Attachment) -> PeerSpec {
     PeerSpec {
-        nat: None,
+        place: Place::At(place),
         config: AgentConfig::default(),
         role: None,
         dead_addresses: 0,
@@ -100,9 +113,9 @@ pub fn open() -> PeerSpec {
     }
 }
 
-/// A host behind a NAT of its own.
-pub fn behind(nat: NatConfig) -> PeerSpec {
-    PeerSpec { nat: Some(nat), ..open() }
+/// A host behind a router of its own, which may be a NAT.
+pub fn behind(router: impl Into<RouterConfig>) -> PeerSpec {
+    PeerSpec { place: Place::Behind(router.into()), ..open() }
 }
 
 impl PeerSpec {
