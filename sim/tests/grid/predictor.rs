@@ -330,7 +330,10 @@ impl World<'_> {
     }
 
     fn map(&self, side: Side, to: &Address) -> Address {
-        let scope = match self.axes(side).mapping {
+        let axes = self.axes(side);
+        let scope = match axes.mapping {
+            // RFC 4787 §4.2.1: whatever they are for, its mappings have the same external port, and who sends tells them apart.
+            _ if axes.ports == Ports::Overloading => Scope::All,
             Dependence::Independent => Scope::All,
             Dependence::Address => Scope::To(self.ip(to)),
             Dependence::AddressAndPort => Scope::Exactly(to.clone()),

@@ -39,6 +39,10 @@ fn a_symmetric_nat_shows_peer_reflexive_addresses() {
     let outcome = apart("symmetric", "full_cone", Relay::None);
     assert_eq!(outcome.left.selected, Some((PeerReflexive, ServerReflexive)));
     assert_eq!(outcome.right.selected, Some((ServerReflexive, PeerReflexive)));
+    // RFC 4787 §4.2.1: with overloading, all of its mappings look the same.
+    let left = Axes { ports: Ports::Overloading, ..SYMMETRIC };
+    let outcome = predict(&Case { left, right: FULL_CONE, place: Place::Apart, relay: Relay::None });
+    assert_eq!(outcome.left.selected, Some((ServerReflexive, ServerReflexive)));
     let outcome = apart("port_restricted", "easy", Relay::None);
     assert_eq!(outcome.left.selected, Some((ServerReflexive, ServerReflexive)));
 }
