@@ -44,12 +44,14 @@
 mod address;
 mod dice;
 mod firewall;
+pub mod grid;
 mod hosting;
 mod icmp;
 mod link;
 mod nat;
 mod nat64;
 mod network;
+mod preset;
 mod queue;
 mod record;
 mod router;
@@ -72,6 +74,7 @@ pub use nat::{
 };
 pub use nat64::Nat64Prefix;
 pub use network::{Delivery, Network};
+pub use preset::Preset;
 pub use record::{Counters, DropReason, LogEntry, LogEvent, Tag};
 pub use router::{Families, Ipv6, RouterConfig};
 pub use rule::{Fate, Passing};
