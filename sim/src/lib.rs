@@ -43,12 +43,18 @@
 
 mod address;
 mod dice;
+mod firewall;
+pub mod grid;
 mod hosting;
+mod icmp;
 mod link;
 mod nat;
+mod nat64;
 mod network;
+mod preset;
 mod queue;
 mod record;
+mod router;
 mod rule;
 pub mod scenario;
 pub mod server;
@@ -56,13 +62,21 @@ mod socket;
 mod stream;
 mod topology;
 
-pub use address::{AddressTaken, Attachment, Family, HostId, NatId};
+pub use address::{AddressTaken, Attachment, Family, HostId, RouterId};
+pub use firewall::{Firewall, Refusal, StreamPolicy};
 pub use floe_core::base::Instant;
 pub use hosting::{HostingError, StunHost, TurnHost};
+pub use icmp::{IcmpError, IcmpKind};
 pub use link::LinkConfig;
-pub use nat::{Filtering, Hairpin, Mapping, NatConfig, PortAssignment, Refresh};
+pub use nat::{
+    DatagramRefusal, Filtering, Hairpin, Mapping, NatConfig, Pooling, PortAssignment, Refresh, SynRefusal,
+    TcpLifetimes,
+};
+pub use nat64::Nat64Prefix;
 pub use network::{Delivery, Network};
+pub use preset::Preset;
 pub use record::{Counters, DropReason, LogEntry, LogEvent, Tag};
+pub use router::{Families, Ipv6, RouterConfig};
 pub use rule::{Fate, Passing};
 pub use socket::BindError;
-pub use stream::{Firewall, Happening, Pieces, StreamChange, StreamEvent, StreamId, StreamKind};
+pub use stream::{Happening, Pieces, StreamChange, StreamEvent, StreamId, StreamKind};

@@ -113,9 +113,12 @@ pub(crate) struct Links {
 }
 
 impl Links {
-    /// The link to a host. Who it is may not be known, as with a port that nobody has mapped yet.
-    pub(crate) fn between(&self, from: HostId, to: Option<HostId>) -> LinkConfig {
-        to.and_then(|to| self.exceptions.get(&(from, to))).copied().unwrap_or(self.common)
+    /// The link to a host, which is looked for if it matters. Who it is may not be known, as with a port that nobody has mapped yet.
+    pub(crate) fn between(&self, from: HostId, to: impl FnOnce() -> Option<HostId>) -> LinkConfig {
+        if self.exceptions.is_empty() {
+            return self.common;
+        }
+        to().and_then(|to| self.exceptions.get(&(from, to))).copied().unwrap_or(self.common)
     }
 
     pub(crate) fn is_cut(&self, from: HostId, to: HostId) -> bool {

@@ -6,7 +6,7 @@ use floe_core::{Socket, SocketId};
 
 use super::peer::STUN_SERVER;
 use super::{PeerId, World};
-use crate::{Attachment, Family, NatConfig};
+use crate::{Attachment, Family, RouterConfig};
 
 impl World {
     /// An interface of a peer goes down: it loses this address, its sockets there are closed, and its agent is told of each
@@ -39,14 +39,14 @@ impl World {
         self.plug_in(peer, Attachment::Public)
     }
 
-    /// The same behind a new NAT. The peer knows how that shows it to the world, as if a STUN server had told.
+    /// The same behind a new router. The peer knows how that shows it to the world, as if a STUN server had told.
     ///
     /// # Panics
     /// If its agent takes no more candidates.
     #[expect(clippy::expect_used, reason = "a scenario that is wrong ends")]
-    pub fn interface_up_behind(&mut self, peer: PeerId, nat: NatConfig) -> IpAddr {
-        let nat = self.network.add_nat(nat);
-        let address = self.plug_in(peer, Attachment::Behind(nat));
+    pub fn interface_up_behind(&mut self, peer: PeerId, router: impl Into<RouterConfig>) -> IpAddr {
+        let router = self.network.add_router(Attachment::Public, router);
+        let address = self.plug_in(peer, Attachment::Behind(router));
         let (now, host) = (self.now(), self.host(peer));
         for (socket, local) in self.peer(peer).sockets_at(address) {
             if let Ok(mapped) = self.network.mapped_address(host, local, STUN_SERVER) {

@@ -36,9 +36,10 @@ use core::ops::Range;
 use core::time::Duration;
 use std::sync::{Arc, Mutex};
 
+use floe_core::trace::TraceEvent;
 use floe_core::{Agent, Cause, ComponentId, Event, Path, Report, Role, SocketId};
 
-pub use peer::{PeerSpec, TurnReach, behind, open};
+pub use peer::{PeerSpec, TurnReach, at, behind, open};
 pub use puppet::{Heard, PuppetId, Reply, is_nomination, is_request, is_response};
 pub use run::Goal;
 pub use servers::{StunId, TURN_USER, TurnId};
@@ -47,7 +48,7 @@ pub use timeline::Timeline;
 pub use traffic::Tally;
 
 use crate::{Attachment, HostId, Instant, LinkConfig, Network};
-use peer::Peer;
+use peer::{Peer, Place};
 use puppet::Puppet;
 use servers::Servers;
 use signalling::Signal;
@@ -199,6 +200,13 @@ impl World {
         &self.peer(peer).events
     }
 
+    /// Every decision that an agent traced, with its time.
+    pub fn decisions(&self, peer: PeerId) -> Vec<(Instant, TraceEvent)> {
+        let name = self.peer(peer).name;
+        let timeline = self.timeline.lock();
+        timeline.map(|t| t.of(name).map(|(at, event)| (at, event.clone())).collect()).unwrap_or_default()
+    }
+
     /// The causes that a peer told as trouble, with their times.
     pub fn trouble(&self, peer: PeerId) -> Vec<(Instant, Cause)> {
         let trouble = |(at, e): &(Instant, Event)| match e {
@@ -235,9 +243,11 @@ impl World {
     }
 
     fn add(&mut self, name: &'static str, role: Role, spec: PeerSpec) -> PeerId {
-        let place = match &spec.nat {
-            Some(nat) => Attachment::Behind(self.network.add_nat(nat.clone())),
-            None => Attachment::Public,
+        let place = match &spec.place {
+            Place::At(place) => *place,
+            Place::Behind(router) => {
+                Attachment::Behind(self.network.add_router(Attachment::Public, router.clone()))
+            }
         };
         let seed = (self.seed, self.peers.len());
         let servers = spec.servers.clone();

@@ -5,27 +5,36 @@ use core::time::Duration;
 use std::sync::{Arc, Mutex};
 
 use floe_core::{
-    Agent, AgentConfig, CandidateFilter, Credentials, Event, RemoteError, Role, Socket, SocketId,
+    Agent, AgentConfig, CandidateFilter, ComponentId, Credentials, Event, RemoteError, Role, Socket, SocketId,
 };
 
 use super::carriers::Carriers;
 use super::{PeerId, StunId, Timeline, TurnId};
-use crate::{Attachment, Family, HostId, Instant, NatConfig, Network, StreamKind};
+use crate::{Attachment, Family, HostId, Instant, Network, RouterConfig, StreamKind};
 
-/// What a peer is to be. Made by [`open`] or [`behind`].
+/// What a peer is to be. Made by [`open`], [`behind`] or [`at`].
 #[derive(Clone, Debug)]
 pub struct PeerSpec {
-    pub(super) nat: Option<NatConfig>,
+    pub(super) place: Place,
     pub(super) config: AgentConfig,
     pub(super) role: Option<Role>,
     pub(super) dead_addresses: usize,
     pub(super) addresses: usize,
+    pub(super) port: u16,
     pub(super) reflexive: bool,
     pub(super) virtual_relay: bool,
     pub(super) names: bool,
     pub(super) servers: Vec<ServerUse>,
     pub(super) transports: Transports,
     pub(super) story: Story,
+}
+
+/// Where a peer is plugged in.
+#[derive(Clone, Debug)]
+pub(super) enum Place {
+    At(Attachment),
+    /// Behind a router of its own.
+    Behind(RouterConfig),
 }
 
 /// What a peer's own sockets are.
@@ -76,12 +85,18 @@ pub(super) enum Told {
 
 /// A host on the public network, with one address.
 pub fn open() -> PeerSpec {
+    at(Attachment::Public)
+}
+
+/// A host that is plugged in there: perhaps behind a router that others are behind, too.
+pub fn at(place: Attachment) -> PeerSpec {
     PeerSpec {
-        nat: None,
+        place: Place::At(place),
         config: AgentConfig::default(),
         role: None,
         dead_addresses: 0,
         addresses: 1,
+        port: 0,
         reflexive: false,
         virtual_relay: false,
         names: false,
@@ -98,9 +113,9 @@ pub fn open() -> PeerSpec {
     }
 }
 
-/// A host behind a NAT of its own.
-pub fn behind(nat: NatConfig) -> PeerSpec {
-    PeerSpec { nat: Some(nat), ..open() }
+/// A host behind a router of its own, which may be a NAT.
+pub fn behind(router: impl Into<RouterConfig>) -> PeerSpec {
+    PeerSpec { place: Place::Behind(router.into()), ..open() }
 }
 
 impl PeerSpec {
@@ -123,6 +138,13 @@ impl PeerSpec {
     #[must_use]
     pub fn with_addresses(mut self, addresses: usize) -> Self {
         self.addresses = addresses;
+        self
+    }
+
+    /// Its first socket of each address has this port, instead of one that no other socket of the world has.
+    #[must_use]
+    pub fn with_port(mut self, port: u16) -> Self {
+        self.port = port;
         self
     }
 
@@ -311,7 +333,8 @@ impl Peer {
         let of_address = |&ip: &IpAddr| components.iter().map(move |&component| (ip, component));
         let udp = addresses.iter().flat_map(of_address).filter(|_| spec.transports != Transports::Tcp);
         for (number, (ip, component)) in (0..).zip(udp) {
-            let local = network.bind(host, Some(SocketAddr::new(ip, 0))).expect("a free port");
+            let port = if component == ComponentId::FIRST { spec.port } else { 0 };
+            let local = network.bind(host, Some(SocketAddr::new(ip, port))).expect("a free port");
             let socket = Socket::udp(SocketId(number), local).component(component);
             agent.socket_up(now, socket).expect("a new socket");
             sockets.push((host, local));

@@ -2,12 +2,13 @@
 
 use core::time::Duration;
 
-use floe_core::{ComponentId, Datagram, Event, MAX_TRANSMIT, Output, Received, SendError};
+use floe_core::{ComponentId, Datagram, Event, MAX_TRANSMIT, Output, Received, SendError, Tuple};
 
+use super::peer::Peer;
 use super::signalling::News;
 use super::traffic::Arrival;
 use super::{PeerId, World};
-use crate::{Delivery, Happening, Instant};
+use crate::{Delivery, Happening, IcmpError, Instant};
 
 /// How many steps may happen at one moment: far more than datagrams ever arrive at once.
 const MAX_STEPS_WITHOUT_TIME: u32 = 10_000;
@@ -195,12 +196,26 @@ impl World {
     fn happen(&mut self, happening: Happening) {
         match happening {
             Happening::Datagram(delivery) => self.deliver(delivery),
+            Happening::Icmp(error) => self.on_icmp(&error),
             Happening::Stream(event) => {
                 if !self.tell_peers(&event) {
                     self.tell_servers(&event);
                 }
             }
         }
+    }
+
+    /// As a driver does it: the socket returns an error, and the agent is told of the tuple.
+    fn on_icmp(&mut self, error: &IcmpError) {
+        let of = |peer: &Peer| peer.live_socket(error.host, error.local);
+        let Some((index, socket)) =
+            self.peers.iter().enumerate().find_map(|(index, peer)| Some((index, of(peer)?)))
+        else {
+            return;
+        };
+        let now = self.now();
+        self.peer_mut(PeerId(index)).agent.send_failed(now, Tuple { socket, remote: error.remote });
+        self.drain(PeerId(index));
     }
 
     fn deliver(&mut self, delivery: Delivery) {

@@ -4,7 +4,8 @@ use core::net::SocketAddr;
 use core::time::Duration;
 
 use floe_sim::{
-    Attachment, DropReason, Filtering, HostId, LinkConfig, Mapping, NatConfig, NatId, Network, PortAssignment,
+    Attachment, DropReason, Filtering, HostId, LinkConfig, Mapping, NatConfig, Network, PortAssignment,
+    RouterId,
 };
 
 pub(crate) type Socket = (HostId, SocketAddr);
@@ -15,7 +16,7 @@ pub(crate) const SEQUENTIAL: PortAssignment = PortAssignment::Sequential { step:
 /// One host behind a NAT; outside, host A with ports 1 and 2 and host B with port 1.
 pub(crate) struct Lab {
     pub(crate) net: Network,
-    pub(crate) nat: NatId,
+    pub(crate) nat: RouterId,
     pub(crate) inside: Socket,
     /// A:1, A:2, B:1.
     pub(crate) outside: [Socket; 3],
@@ -59,7 +60,7 @@ impl Lab {
         assert_eq!(self.net.advance(self.net.now() + time), None);
     }
 
-    pub(crate) fn dropped(&self, reason: fn(NatId) -> DropReason) -> u64 {
+    pub(crate) fn dropped(&self, reason: fn(RouterId) -> DropReason) -> u64 {
         self.net.counters().dropped_for(reason(self.nat))
     }
 }
