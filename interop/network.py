@@ -1,22 +1,40 @@
 """A network of one server and its clients, each in a network namespace of its own, with firewalls between them."""
 
+import concurrent.futures
 import contextlib
+import ctypes
 import itertools
 import os
+import socket
 import subprocess
 
 # What all need to find each other at all.
 NEIGHBOURS = "ether type arp accept\nicmpv6 type { nd-neighbor-solicit, nd-neighbor-advert } accept"
+# os.setns comes with Python 3.12.
+LIBC = ctypes.CDLL(None, use_errno=True)
+CLONE_NEWNET = 0x40000000
 
 
 class Host:
-    """A network namespace with addresses of the families that it was given."""
+    """A network namespace with at most one address of each family. IPv4 is 4, and IPv6 is 6."""
 
     counter = itertools.count()
 
-    def __init__(self, number, families):
+    def __init__(self, addresses):
         self.name = f"floe-interop-{os.getpid()}-net-{next(self.counter)}"
-        self.addresses = {family: address for family, address in addresses(number).items() if family in families}
+        self.addresses = addresses
+
+    def __enter__(self):
+        subprocess.run(["ip", "netns", "add", self.name], check=True)
+        try:
+            self.ip("link", "set", "lo", "up")
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_):
+        subprocess.run(["ip", "netns", "delete", self.name], check=True)
 
     def ip(self, *words):
         subprocess.run(["ip", "-n", self.name, *words], check=True)
@@ -32,20 +50,35 @@ class Host:
     def filter(self, rules):
         subprocess.run(["ip", "netns", "exec", self.name, "nft", "-f", "-"], input=rules, text=True, check=True)
 
+    def udp(self, address, port=0):
+        """A socket of this host for this process, of which only the thread that opens it ever enters the namespace."""
+
+        def opened():
+            with open(f"/run/netns/{self.name}") as namespace:
+                if LIBC.setns(namespace.fileno(), CLONE_NEWNET) != 0:
+                    raise OSError(ctypes.get_errno(), f"cannot enter {self.name}")
+            udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+            udp.bind((address, port))
+            return udp
+
+        with concurrent.futures.ThreadPoolExecutor(1) as thread:
+            return thread.submit(opened).result()
+
 
 class Network:
-    """A server and clients that reach it, and each other, over one link. IPv4 is 4, and IPv6 is 6."""
+    """A server and clients that reach it, and each other, over one link."""
 
     def __init__(self, clients=("alice", "bob"), families=(4, 6)):
-        self.server = Host(1, families)
-        self.clients = {name: Host(number, families) for number, name in enumerate(clients, start=2)}
+        def host(number):
+            return Host({family: address for family, address in addresses(number).items() if family in families})
+
+        self.server = host(1)
+        self.clients = {name: host(number) for number, name in enumerate(clients, start=2)}
 
     def __enter__(self):
         with contextlib.ExitStack() as stack:
             for host in (self.server, *self.clients.values()):
-                subprocess.run(["ip", "netns", "add", host.name], check=True)
-                stack.callback(subprocess.run, ["ip", "netns", "delete", host.name], check=True)
-                host.ip("link", "set", "lo", "up")
+                stack.enter_context(host)
             # Without snooping, what is for all goes to all, also before the bridge knows who listens.
             self.server.ip("link", "add", "bridge", "type", "bridge", "mcast_snooping", "0")
             for name, host in self.clients.items():

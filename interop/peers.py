@@ -1,5 +1,6 @@
 """A network namespace, peers, the signalling between them, and what they have to have done in the end."""
 
+import contextlib
 import itertools
 import json
 import os
@@ -158,6 +159,18 @@ def converse(one, other, signals, patience):
         (other if sender is one else one).hear(message)
 
 
+def introduce(one, other, signals, patience):
+    """Tells two peers of each other as soon as both have described themselves, so that neither checks long before the other."""
+    end = time.monotonic() + patience
+    said = {}
+    while len(said) < 2 and None in (one.process.poll(), other.process.poll()) and time.monotonic() < end:
+        with contextlib.suppress(queue.Empty):
+            sender, message = signals.get(timeout=0.05)
+            said[sender] = message
+    for sender, message in said.items():
+        (other if sender is one else one).hear(message)
+
+
 def faults(peer, other, trickled, gathers_on=False):
     """What `peer` did not do, in words. One that waits for a server to the end need not say that it has all candidates."""
     if peer.process.returncode != 0:
@@ -173,12 +186,12 @@ def faults(peer, other, trickled, gathers_on=False):
         yield f"{peer.name} {'did not trickle' if trickled else 'trickled unasked'}"
 
 
-def run(case, rounds=1):
-    """Runs the tests of a class so many times, and gives the exit status."""
+def run(*cases, rounds=1):
+    """Runs the tests of classes so many times, and gives the exit status."""
     # Ended politely, a run still takes its namespaces and its processes with it.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     suite = unittest.TestSuite(
-        test for _ in range(rounds) for test in unittest.defaultTestLoader.loadTestsFromTestCase(case)
+        unittest.defaultTestLoader.loadTestsFromTestCase(case) for _ in range(rounds) for case in cases
     )
     result = unittest.TextTestRunner(stream=sys.stdout, verbosity=2).run(suite)
     failed = len(result.failures) + len(result.errors)

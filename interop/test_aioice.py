@@ -62,7 +62,7 @@ class AioiceAndAioice(Case):
 
 def main(what):
     case = AioiceAndAioice if what == "self" else FloeAndAioice
-    return run(case, int(what) if what.isdigit() else 1)
+    return run(case, rounds=int(what) if what.isdigit() else 1)
 
 
 if __name__ == "__main__":

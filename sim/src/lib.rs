@@ -44,6 +44,7 @@
 mod address;
 mod dice;
 mod firewall;
+pub mod grid;
 mod hosting;
 mod icmp;
 mod link;

@@ -343,9 +343,9 @@ pub(super) struct Evidence {
     pub(super) send_failures: u32,
     pub(super) silence: Option<Silence>,
     pub(super) mapping: MappingKnowledge,
-    /// There is a relayed candidate.
+    /// There is a relayed candidate, or a server that was to give one.
     pub(super) relay: bool,
-    /// A TURN server that gave none, and its error code.
+    /// A TURN server that gave none, or none yet, and its error code.
     pub(super) relay_fault: Option<(SocketAddr, Option<u16>)>,
     pub(super) has_valid: bool,
     pub(super) is_nominating: bool,

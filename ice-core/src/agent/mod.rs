@@ -401,8 +401,11 @@ impl Agent {
             ),
             silence: self.gatherer.inquiries.silence(),
             mapping: self.mapping(),
-            relay: self.has_relayed_candidate(),
-            relay_fault: self.hints.relay_fault,
+            relay: self.gatherer.relays.are_configured() || self.has_relayed_candidate(),
+            relay_fault: self.hints.relay_fault.or_else(|| {
+                // It may yet answer, but that it has not is the best that can be said.
+                Some((self.gatherer.relays.silent(self.now)?, None))
+            }),
             is_nominating: self.generations.current.checks.is_nominating(),
             lost: self.generations.current.checks.lost(component).or(self.last_loss),
             has_selected: self.generations.current.checks.selected(component).is_some(),

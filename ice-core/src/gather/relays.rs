@@ -28,6 +28,8 @@ const MAX_PORTS: u8 = 3;
 /// twice as long after each further one.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(120);
+/// A server that has given nothing for so long is called silent: over datagrams, it was asked four times by then.
+const SILENT_AFTER: Duration = Duration::from_millis(3_500);
 
 /// How long an allocation that is asked for counts as a hope: five transmissions of its request.
 const HOPE: Duration = Duration::from_secs(10);
@@ -315,6 +317,17 @@ impl Relays {
         let asked = self.all.iter().filter(|r| r.is_gathering() && is_hope(&r.attempt)).map(|r| r.started);
         let later = self.later.iter().filter(|(_, a)| is_hope(a)).map(|(at, _)| *at);
         asked.map(|at| at + PATIENCE + RTO).chain(later.map(|at| at + HOPE)).filter(|at| *at > now).max()
+    }
+
+    /// A server that was asked a while ago, and has neither given an address nor refused.
+    pub(crate) fn silent(&self, now: Instant) -> Option<SocketAddr> {
+        let mut asked = self.all.iter().filter(|r| r.is_gathering() && r.started + SILENT_AFTER <= now);
+        asked.next().map(|r| r.attempt.address)
+    }
+
+    /// Whether there is a server to ask.
+    pub(crate) fn are_configured(&self) -> bool {
+        !self.servers.is_empty()
     }
 
     /// Whether the last Ta that gathering had was for an allocation: others take turns with these.

@@ -36,6 +36,7 @@ use core::ops::Range;
 use core::time::Duration;
 use std::sync::{Arc, Mutex};
 
+use floe_core::trace::TraceEvent;
 use floe_core::{Agent, Cause, ComponentId, Event, Path, Report, Role, SocketId};
 
 pub use peer::{PeerSpec, TurnReach, at, behind, open};
@@ -207,6 +208,13 @@ impl World {
     /// Everything that an agent told its application, with its time.
     pub fn events(&self, peer: PeerId) -> &[(Instant, Event)] {
         &self.peer(peer).events
+    }
+
+    /// Every decision that an agent traced, with its time.
+    pub fn decisions(&self, peer: PeerId) -> Vec<(Instant, TraceEvent)> {
+        let name = self.peer(peer).name;
+        let timeline = self.timeline.lock();
+        timeline.map(|t| t.of(name).map(|(at, event)| (at, event.clone())).collect()).unwrap_or_default()
     }
 
     /// The causes that a peer told as trouble, with their times.

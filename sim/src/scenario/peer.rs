@@ -5,7 +5,7 @@ use core::time::Duration;
 use std::sync::{Arc, Mutex};
 
 use floe_core::{
-    Agent, AgentConfig, CandidateFilter, Credentials, Event, RemoteError, Role, Socket, SocketId,
+    Agent, AgentConfig, CandidateFilter, ComponentId, Credentials, Event, RemoteError, Role, Socket, SocketId,
 };
 
 use super::carriers::Carriers;
@@ -21,6 +21,7 @@ pub struct PeerSpec {
     pub(super) dead_addresses: usize,
     pub(super) addresses: usize,
     pub(super) ipv6: bool,
+    pub(super) port: u16,
     pub(super) reflexive: bool,
     pub(super) virtual_relay: bool,
     pub(super) names: bool,
@@ -97,6 +98,7 @@ pub fn at(place: Attachment) -> PeerSpec {
         dead_addresses: 0,
         addresses: 1,
         ipv6: false,
+        port: 0,
         reflexive: false,
         virtual_relay: false,
         names: false,
@@ -152,6 +154,13 @@ impl PeerSpec {
     #[must_use]
     pub fn with_ipv6(mut self) -> Self {
         self.ipv6 = true;
+        self
+    }
+
+    /// Its first socket of each address has this port, instead of one that no other socket of the world has.
+    #[must_use]
+    pub fn with_port(mut self, port: u16) -> Self {
+        self.port = port;
         self
     }
 
@@ -345,7 +354,8 @@ impl Peer {
         let of_address = |&ip: &IpAddr| components.iter().map(move |&component| (ip, component));
         let udp = addresses.iter().flat_map(of_address).filter(|_| spec.transports != Transports::Tcp);
         for (number, (ip, component)) in (0..).zip(udp) {
-            let local = network.bind(host, Some(SocketAddr::new(ip, 0))).expect("a free port");
+            let port = if component == ComponentId::FIRST { spec.port } else { 0 };
+            let local = network.bind(host, Some(SocketAddr::new(ip, port))).expect("a free port");
             let socket = Socket::udp(SocketId(number), local).component(component);
             agent.socket_up(now, socket).expect("a new socket");
             sockets.push((host, local));

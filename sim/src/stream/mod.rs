@@ -141,6 +141,11 @@ impl Network {
         self.streams.close(&mut self.topology, &self.links, now, stream, true)
     }
 
+    /// The address that a stream has at its own host. None if it is no more.
+    pub fn stream_address(&self, stream: StreamId) -> Option<SocketAddr> {
+        self.streams.local(stream)
+    }
+
     /// How many pieces are under way in all streams.
     pub fn pieces_in_streams(&self) -> u64 {
         self.streams.pieces_under_way()

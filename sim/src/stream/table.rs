@@ -183,6 +183,10 @@ impl Streams {
         true
     }
 
+    pub(crate) fn local(&self, stream: StreamId) -> Option<SocketAddr> {
+        self.ends.get(&stream).map(|end| end.local)
+    }
+
     pub(crate) fn pieces_under_way(&self) -> u64 {
         self.ends.values().map(|end| end.incoming.len() as u64).sum()
     }

@@ -3,7 +3,7 @@
 use core::mem::discriminant;
 
 use floe_core::{AgentConfig, Cause, Instant, MappingKnowledge, Role};
-use floe_sim::scenario::{PeerId, PeerSpec, World, both_failed, both_selected, open, secs};
+use floe_sim::scenario::{PeerId, PeerSpec, TurnReach, World, both_failed, both_selected, open, secs};
 
 fn with_deadline(role: Role) -> PeerSpec {
     open().with(AgentConfig { role, deadline: Some(secs(12)), ..Default::default() })
@@ -93,6 +93,26 @@ fn everything_is_blocked() {
     assert_cause(&world, alice, nothing);
     assert_cause(&world, bob, nothing);
     assert!(world.report(bob).unwrap().to_string().contains("no relay is configured"));
+}
+
+#[test]
+fn a_relay_that_is_not_reached_is_told_within_five_seconds() {
+    for reach in [TurnReach::Udp, TurnReach::Tcp, TurnReach::Tls] {
+        let mut world = World::seeded(6);
+        let relay = world.turn_server();
+        let server = world.turn_host(relay);
+        let [alice, bob] = world.pair(open().using_over(relay, reach), open());
+        world.block(bob, alice);
+        world.block(alice, bob);
+        let host = world.host(alice);
+        world.network().block(host, server);
+        world.run_for(secs(5));
+        let troubles = world.trouble(alice);
+        let is_of_relay = |cause: &Cause| matches!(cause, Cause::RelayFailed { code: None, .. });
+        assert!(troubles.iter().any(|(_, cause)| is_of_relay(cause)), "{reach:?}: {troubles:?}");
+        let says = |text: &str| troubles.iter().any(|(_, cause)| cause.to_string().contains(text));
+        assert!(says("the relay did not help") && !says("no relay is configured"), "{troubles:?}");
+    }
 }
 
 #[test]
