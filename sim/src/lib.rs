@@ -39,6 +39,8 @@
 //! assert_eq!(hello.at, sent + Duration::from_millis(20));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
+//!
+//! How to bring your own protocol, from tokio too, is in the [`manual`].
 #![forbid(unsafe_code)]
 
 mod address;
@@ -48,6 +50,7 @@ pub mod grid;
 mod hosting;
 mod icmp;
 mod link;
+pub mod manual;
 mod nat;
 mod nat64;
 mod network;
