@@ -47,6 +47,7 @@ mod address;
 mod dice;
 mod firewall;
 pub mod grid;
+mod host;
 mod hosting;
 mod icmp;
 mod link;
@@ -55,12 +56,14 @@ mod nat;
 mod nat64;
 mod network;
 pub mod population;
+mod payload;
 mod preset;
 mod queue;
 mod record;
 mod router;
 mod rule;
 pub mod scenario;
+mod script;
 pub mod server;
 mod socket;
 mod stream;
@@ -69,9 +72,10 @@ mod topology;
 pub use address::{AddressTaken, Attachment, Family, HostId, RouterId};
 pub use firewall::{Firewall, Refusal, StreamPolicy};
 pub use floe_core::base::Instant;
+pub use host::Clock;
 pub use hosting::{HostingError, StunHost, TurnHost};
 pub use icmp::{IcmpError, IcmpKind};
-pub use link::LinkConfig;
+pub use link::{Bandwidth, Bursts, LinkConfig, Oversize};
 pub use nat::{
     DatagramRefusal, Filtering, Hairpin, Mapping, NatConfig, Pooling, PortAssignment, Refresh, SynRefusal,
     TcpLifetimes,

@@ -319,7 +319,9 @@ impl Streams {
         let end = self.ends.get_mut(&at)?;
         let _due = end.incoming.front().filter(|(there, _)| *there <= now)?;
         let from = end.other.map(|(_, host)| host);
-        let cut = from.is_some_and(|from| links.is_cut(from, end.host));
+        let cut = from
+            .is_some_and(|from| links.is_cut(from, end.host) || topology.hosts.is_away(now, from).is_some())
+            || topology.hosts.is_away(now, end.host).is_some();
         if cut || topology.addresses.place_of(end.host, end.local.ip()).is_none() {
             let since = *end.stalled.get_or_insert(now);
             if now.since(since) >= STALLED_TOO_LONG {

@@ -156,8 +156,8 @@ impl Model {
     ) -> Verdict {
         self.forget_the_dead(now);
         let Some(place) = self.addressee(external, remote) else {
-            let fits = seen == Arrival::NoMapping;
-            return fits.then_some(()).ok_or(format!("nothing is mapped at {external}: {seen:?}"));
+            let fits = (seen == Arrival::NoMapping).then_some(());
+            return fits.ok_or(format!("nothing is mapped at {external}: {seen:?}"));
         };
         let (_, ip, port) = FILTER.into_iter().find(|row| row.0 == self.config.filtering).unwrap();
         let inward = self.refreshed_by().1;
@@ -212,10 +212,7 @@ impl Model {
 
     /// A power cut.
     pub(crate) fn rebooted(&mut self) {
-        self.mappings.clear();
-        self.pairs.clear();
-        self.blocks.clear();
-        self.last.clear();
+        *self = Self::new(self.config.clone(), self.externals.clone());
     }
 
     /// Whether it is known of every mapping whether it lives. Only then can what a rebinding moves be told from what it loses.
@@ -277,11 +274,9 @@ impl Model {
 
     /// The last mapping has been sent through to the remote that it was made for.
     fn note_flow(&mut self, now: Time, number: u64) {
-        let out = self.refreshed_by().0;
-        let Some(known) = self.mappings.last_mut() else { return };
-        if out {
-            known.used = (now, now);
-        }
+        let (out, _) = self.refreshed_by();
+        let known = self.mappings.last_mut().unwrap();
+        known.used = if out { (now, now) } else { known.used };
         known.permit(known.made_for, now);
         known.sent.push((known.made_for, number + 1));
     }
@@ -291,8 +286,8 @@ impl Model {
     }
 
     fn refreshed_by(&self) -> (bool, bool) {
-        let (_, out, inward) = REFRESH.into_iter().find(|row| row.0 == self.config.refresh).unwrap();
-        (out, inward)
+        let its = |row: &(Refresh, bool, bool)| row.0 == self.config.refresh;
+        REFRESH.into_iter().find(its).map(|(_, out, inward)| (out, inward)).unwrap()
     }
 
     fn fresh_life(&self) -> (Duration, Duration) {
