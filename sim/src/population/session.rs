@@ -66,7 +66,7 @@ pub(super) fn play(mix: &Mix, draw: &Draw, setting: &Setting) -> Session {
         for reach in &mix.relay {
             spec = turn.into_iter().fold(spec, |spec: PeerSpec, turn| spec.using_over(turn, *reach));
         }
-        if ipv6 { spec.with_ipv6() } else { spec }
+        if ipv6 { spec.dual_stack() } else { spec }
     };
     // The links are there before anything is sent.
     let link = |round_trip: Duration| LinkConfig::rtt(round_trip).with_loss(draw.loss);

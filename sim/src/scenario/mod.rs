@@ -270,14 +270,9 @@ impl World {
             }
         };
         let seed = (self.seed, self.peers.len());
-<<<<<<< HEAD
-        let servers = spec.servers.clone();
+        let (servers, by_nat64) = (spec.servers.clone(), spec.by_nat64);
         let timeline = (!self.is_quiet).then_some(&self.timeline);
         let mut peer = Peer::new(name, role, spec, (&mut self.network, place), seed, timeline);
-=======
-        let (servers, by_nat64) = (spec.servers.clone(), spec.by_nat64);
-        let mut peer = Peer::new(name, role, spec, (&mut self.network, place), seed, &self.timeline);
->>>>>>> sim-nat
         for server in servers {
             self.tell_of_server(&mut peer, &server, by_nat64);
         }

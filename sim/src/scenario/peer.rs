@@ -20,13 +20,9 @@ pub struct PeerSpec {
     pub(super) role: Option<Role>,
     pub(super) dead_addresses: usize,
     pub(super) addresses: usize,
-<<<<<<< HEAD
-    pub(super) ipv6: bool,
     pub(super) port: u16,
-=======
     pub(super) dual_stack: bool,
     pub(super) by_nat64: bool,
->>>>>>> sim-nat
     pub(super) reflexive: bool,
     pub(super) virtual_relay: bool,
     pub(super) names: bool,
@@ -102,13 +98,9 @@ pub fn at(place: Attachment) -> PeerSpec {
         role: None,
         dead_addresses: 0,
         addresses: 1,
-<<<<<<< HEAD
-        ipv6: false,
         port: 0,
-=======
         dual_stack: false,
         by_nat64: false,
->>>>>>> sim-nat
         reflexive: false,
         virtual_relay: false,
         names: false,
@@ -160,19 +152,13 @@ impl PeerSpec {
         self
     }
 
-<<<<<<< HEAD
-    /// With a public IPv6 address besides.
-    #[must_use]
-    pub fn with_ipv6(mut self) -> Self {
-        self.ipv6 = true;
-        self
-    }
-
     /// Its first socket of each address has this port, instead of one that no other socket of the world has.
     #[must_use]
     pub fn with_port(mut self, port: u16) -> Self {
         self.port = port;
-=======
+        self
+    }
+
     /// With an IPv6 address besides. Those behind a [dual-stack](crate::RouterConfig::dual_stack) router have one anyway.
     #[must_use]
     pub fn dual_stack(mut self) -> Self {
@@ -185,7 +171,6 @@ impl PeerSpec {
     #[must_use]
     pub fn through_nat64(mut self) -> Self {
         self.by_nat64 = true;
->>>>>>> sim-nat
         self
     }
 
@@ -367,9 +352,6 @@ impl Peer {
             network.add_address(host, if has_v4 { Family::V4 } else { Family::V6 });
         }
         if spec.dual_stack {
-            network.add_address(host, Family::V6);
-        }
-        if spec.ipv6 {
             network.add_address(host, Family::V6);
         }
         let config = AgentConfig { role: spec.role.unwrap_or(role), ..spec.config };
