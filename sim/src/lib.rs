@@ -39,6 +39,8 @@
 //! assert_eq!(hello.at, sent + Duration::from_millis(20));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
+//!
+//! How to bring your own protocol, from tokio too, is in the [`manual`].
 #![forbid(unsafe_code)]
 
 mod address;
@@ -48,10 +50,12 @@ mod host;
 mod hosting;
 mod icmp;
 mod link;
+pub mod manual;
 mod nat;
 mod nat64;
 mod network;
 mod payload;
+mod preset;
 mod queue;
 mod record;
 mod router;
@@ -76,6 +80,7 @@ pub use nat::{
 };
 pub use nat64::Nat64Prefix;
 pub use network::{Delivery, Network};
+pub use preset::Preset;
 pub use record::{Counters, DropReason, LogEntry, LogEvent, Tag};
 pub use router::{Families, Ipv6, RouterConfig};
 pub use rule::{Fate, Passing};

@@ -5,8 +5,8 @@ use core::net::{IpAddr, SocketAddr};
 use core::time::Duration;
 
 use floe_sim::{
-    Attachment, DropReason, Family, Firewall, Hairpin, HostId, LinkConfig, NatConfig, Network, RouterConfig,
-    RouterId, StreamPolicy, Happening, StreamChange, StreamKind,
+    Attachment, DropReason, Family, Firewall, Hairpin, Happening, HostId, LinkConfig, NatConfig, Network,
+    RouterConfig, RouterId, StreamChange, StreamKind, StreamPolicy,
 };
 
 type Socket = (HostId, SocketAddr);
@@ -233,7 +233,9 @@ fn streams_pass_routers_behind_routers_as_datagrams_do() {
             let end = net.now() + Duration::from_secs(40);
             let happened: Vec<_> = core::iter::from_fn(|| net.advance_all(end)).collect();
             happened.into_iter().find_map(|happening| match happening {
-                Happening::Stream(event) if matches!(event.change, StreamChange::Accepted(_)) => Some(event.remote),
+                Happening::Stream(event) if matches!(event.change, StreamChange::Accepted(_)) => {
+                    Some(event.remote)
+                }
                 _ => None,
             })
         };

@@ -155,7 +155,6 @@ impl NatTable {
 
     /// Moves every mapping, as it is, to an external address and port that none had before. One for which none is left
     /// is lost. An overloaded port moves to the next higher one.
-    #[allow(dead_code, reason = "for the events of a network, which are not there yet")]
     pub(crate) fn rebind(&mut self, now: Instant, dice: &mut Dice) {
         self.sweep(now);
         let before = core::mem::take(&mut self.bindings);
