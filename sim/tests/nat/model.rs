@@ -8,8 +8,7 @@ use core::time::Duration;
 use floe_sim::{Filtering, Hairpin, Mapping, NatConfig, Pooling, PortAssignment, Refresh};
 
 pub(crate) type Verdict = Result<(), String>;
-
-/// Time since the beginning.
+/// Since the beginning.
 pub(crate) type Time = Duration;
 
 /// What became of a datagram that came to an external address.
@@ -102,7 +101,6 @@ impl Model {
         seen: Option<SocketAddrV4>,
     ) -> Verdict {
         self.forget_the_dead(now);
-        self.pair(*internal.ip());
         let (_, ip, port) = MAPPING.into_iter().find(|row| row.0 == self.config.mapping).unwrap();
         let is_its = |known: &Known| known.internal == internal && same(known.made_for, remote, ip, port);
         if let Some(place) = self.mappings.iter().position(is_its) {
@@ -320,20 +318,12 @@ impl Model {
         here.map_or(Answer::No, |known| known.is_alive(now))
     }
 
-    /// §4.1: "paired" is by internal address, in turn.
-    fn pair(&mut self, internal: Ipv4Addr) {
-        if !self.pairs.iter().any(|(own, _)| *own == internal) {
-            let turn = self.pairs.len() % self.externals.len();
-            self.pairs.push((internal, self.externals[turn]));
-        }
-    }
-
+    /// §4.1: who is not yet seen to be paired with one may get any.
     fn addresses(&self, internal: Ipv4Addr) -> Vec<Ipv4Addr> {
-        match self.config.pooling {
-            Pooling::Arbitrary => self.externals.clone(),
-            Pooling::Paired => {
-                self.pairs.iter().filter(|(own, _)| *own == internal).map(|(_, external)| *external).collect()
-            }
+        let pair = self.pairs.iter().find(|(own, _)| *own == internal);
+        match (self.config.pooling, pair) {
+            (Pooling::Paired, Some((_, external))) => vec![*external],
+            _ => self.externals.clone(),
         }
     }
 
@@ -404,7 +394,9 @@ impl Model {
         let last = self.last.iter().rev().find(|(on, _)| on == external.ip()).map(|(_, port)| *port);
         let first = match self.config.port_assignment {
             PortAssignment::Preserving if self.config.ports.contains(&internal.port()) => {
-                let same = addresses.iter().map(|address| SocketAddrV4::new(*address, internal.port()));
+                let paired = self.config.pooling == Pooling::Paired;
+                let within = addresses.iter().filter(|address| !paired || *address == external.ip());
+                let same = within.map(|address| SocketAddrV4::new(*address, internal.port()));
                 let mut preserving = same.filter(|at| self.is_taken(now, *at) == Answer::No);
                 if external.port() != internal.port() && preserving.next().is_some() {
                     return wrong("the port could have been preserved");
@@ -427,10 +419,16 @@ impl Model {
     }
 
     fn may_be_refused(&self, now: Time, internal: SocketAddrV4) -> Verdict {
-        match self.places(internal).find(|place| self.is_taken(now, *place) == Answer::No) {
-            Some(place) => Err(format!("{internal} got nothing, though {place} is free")),
-            None => Ok(()),
-        }
+        let is_free = |place: &SocketAddrV4| self.is_taken(now, *place) == Answer::No;
+        let addresses = self.addresses(*internal.ip());
+        let is_full = |address: &Ipv4Addr| {
+            !self.places(internal).filter(|place| place.ip() == address).any(|place| is_free(&place))
+        };
+        let fits = match self.config.pooling {
+            Pooling::Paired => addresses.iter().any(is_full),
+            Pooling::Arbitrary => addresses.iter().all(is_full),
+        };
+        fits.then_some(()).ok_or(format!("{internal} got nothing, though there are free ports"))
     }
 
     fn own_block(&mut self, internal: SocketAddrV4, external: SocketAddrV4) {
@@ -449,6 +447,9 @@ impl Model {
             self.mappings.retain(|known| known.external != external);
         }
         self.own_block(internal, external);
+        if !self.pairs.iter().any(|(own, _)| own == internal.ip()) {
+            self.pairs.push((*internal.ip(), *external.ip()));
+        }
         self.last.push((*external.ip(), external.port()));
         let (life, used) = (self.fresh_life(), (now, now));
         let (permits, sent) = (Vec::new(), Vec::new());

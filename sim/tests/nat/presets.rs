@@ -1,8 +1,10 @@
 //! The presets do what their names promise, seen from outside.
 
+use core::net::SocketAddr;
+
 use floe_sim::{DropReason, Filtering, Mapping, Preset, StreamKind};
 
-use crate::lab::{FILTERINGS, Lab, MAPPINGS};
+use crate::lab::{FILTERINGS, Lab, MAPPINGS, bind};
 
 use Filtering as F;
 use Mapping as M;
@@ -82,12 +84,15 @@ fn a_carrier_gives_each_subscriber_a_block_of_one_of_its_addresses() {
     let external: Vec<_> = lab.net.external_addresses(lab.nat).collect();
     assert_eq!(external.len(), 2);
     let mut blocks = Vec::new();
-    for number in 0..4 {
+    for _ in 0..4 {
         let neighbour = lab.neighbour(6000);
-        let seen = lab.send(neighbour, lab.outside[0].1).unwrap();
-        assert_eq!(seen.ip(), external[number % 2]);
-        blocks.push((seen.ip(), (seen.port() - 1024) / 512));
+        let second = bind(&mut lab.net, neighbour.0, 6001);
+        let [seen, other] = [neighbour, second].map(|socket| lab.send(socket, lab.outside[0].1).unwrap());
+        let block_of = |seen: SocketAddr| (seen.ip(), (seen.port() - 1024) / 512);
+        assert_eq!(block_of(seen), block_of(other));
+        blocks.push(block_of(seen));
     }
+    assert!(external.iter().all(|address| blocks.iter().any(|(used, _)| used == address)));
     blocks.sort_unstable();
     blocks.dedup();
     assert_eq!(blocks.len(), 4);
