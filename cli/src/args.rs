@@ -8,6 +8,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use floe_core::Role;
 use serde::Serialize;
 
+use crate::nat::Nat;
 use crate::servers::Servers;
 
 /// Finds a working path between two peers (ICE, RFC 8445) and shows how.
@@ -27,6 +28,7 @@ pub(crate) enum Command {
     Demo(Demo),
     Connect(Connect),
     Gather(Gather),
+    Nat(Nat),
     #[command(subcommand)]
     Serve(Serve),
 }

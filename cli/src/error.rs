@@ -36,6 +36,8 @@ pub(crate) enum Error {
     NotApart,
     #[error("cannot serve: {0}")]
     Serve(#[from] TurnConfigError),
+    #[error("cannot write {}: {error}", file.display())]
+    File { file: PathBuf, error: io::Error },
     #[error("cannot use {}: {why}", file.display())]
     Pem { file: PathBuf, why: String },
 }
