@@ -119,10 +119,12 @@ impl Page<'_> {
     fn same_box(&mut self, relay: Option<TurnReach>) {
         self.head(&format!("Both behind the same NAT, {}", relay_name(relay)));
         if relay.is_none() {
-            self.prose("Kept apart as in a guest network, with what the NAT does with what comes for its own external address: nothing, or it \
-                        brings it back in, showing the sender's internal or external address.");
+            self.prose(
+                "In a shared network, or kept apart as in a guest network. Then it matters what the NAT does with what comes from inside for its \
+                 own external address: drop it, or bring it back in, showing the sender's internal (int.) or external address (ext.).",
+            );
         }
-        self.columns(&["shared", "nothing", "internal", "external"].map(str::to_owned));
+        self.columns(&["shared", "drop", "int.", "ext."].map(str::to_owned));
         let all = [Hairpin::None, Hairpin::InternalSource, Hairpin::ExternalSource];
         for (number, home) in (1..).zip(self.homes.clone()) {
             let own = home.router.nat.as_ref().map(|nat| nat.hairpin);
