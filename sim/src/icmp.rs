@@ -6,12 +6,13 @@ use core::time::Duration;
 
 use floe_core::base::Instant;
 
+use crate::Network;
 use crate::address::{Attachment, HostId, RouterId};
-use crate::firewall::Refusal;
+use crate::firewall::{Cargo, Refusal};
 use crate::nat::{DatagramRefusal, SynRefusal};
 use crate::record::DropReason;
 use crate::router::Ipv6;
-use crate::topology::Topology;
+use crate::topology::{Topology, Way};
 
 /// An ICMP error that has come to a host, about a datagram that it has sent.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -109,5 +110,62 @@ impl Topology {
             inner = self.addresses.router_place(id);
         }
         true
+    }
+}
+
+impl Network {
+    /// Tells the sender what became of its datagram, if somebody does: at once if that was on its own side, and else, when it was on
+    /// this way, after as long as the answer takes.
+    pub(crate) fn answer(
+        &mut self,
+        (host, local): (HostId, SocketAddr),
+        remote: SocketAddr,
+        reason: DropReason,
+        way: Option<Way>,
+    ) {
+        let own_wall = reason == DropReason::Firewall && way.is_none() && self.topology.wall_rejects(host);
+        let answer = if own_wall {
+            Some((IcmpKind::Prohibited, None))
+        } else {
+            self.topology.answer(reason, self.ports_answer)
+        };
+        let Some((kind, origin)) = answer else { return };
+        self.tell((host, local), remote, kind, (origin, way));
+    }
+
+    pub(crate) fn tell(
+        &mut self,
+        (host, local): (HostId, SocketAddr),
+        remote: SocketAddr,
+        kind: IcmpKind,
+        (origin, way): (Option<RouterId>, Option<Way>),
+    ) {
+        let mut at = self.now();
+        if let Some(way) = way {
+            let Some(place) = self.topology.addresses.place_of(host, local.ip()) else { return };
+            let other = self.topology.find(Cargo::Datagram, self.now(), way).ok();
+            if !self.topology.passes_icmp(place, origin) || other.is_some_and(|o| self.links.is_cut(o, host))
+            {
+                return;
+            }
+            at = at + self.links.between(other.unwrap_or(host), || Some(host)).latency;
+        } else if origin.is_some() {
+            let Some(place) = self.topology.addresses.place_of(host, local.ip()) else { return };
+            if !self.topology.passes_icmp(place, origin) {
+                return;
+            }
+        }
+        self.errors.push(at, IcmpError { at, host, local, remote, kind });
+    }
+
+    pub(crate) fn next_error(&self) -> Option<Instant> {
+        self.errors.next_at()
+    }
+
+    /// The first ICMP error that comes until then.
+    pub(crate) fn error_until(&mut self, until: Instant) -> Option<IcmpError> {
+        let (at, error) = self.errors.pop_until(until)?;
+        self.pass(at);
+        Some(error)
     }
 }

@@ -39,24 +39,30 @@
 //! assert_eq!(hello.at, sent + Duration::from_millis(20));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
+//!
+//! How to bring your own protocol, from tokio too, is in the [`manual`].
 #![forbid(unsafe_code)]
 
 mod address;
 mod dice;
 mod firewall;
 pub mod grid;
+mod host;
 mod hosting;
 mod icmp;
 mod link;
+pub mod manual;
 mod nat;
 mod nat64;
 mod network;
+mod payload;
 mod preset;
 mod queue;
 mod record;
 mod router;
 mod rule;
 pub mod scenario;
+mod script;
 pub mod server;
 mod socket;
 mod stream;
@@ -65,9 +71,10 @@ mod topology;
 pub use address::{AddressTaken, Attachment, Family, HostId, RouterId};
 pub use firewall::{Firewall, Refusal, StreamPolicy};
 pub use floe_core::base::Instant;
+pub use host::Clock;
 pub use hosting::{HostingError, StunHost, TurnHost};
 pub use icmp::{IcmpError, IcmpKind};
-pub use link::LinkConfig;
+pub use link::{Bandwidth, Bursts, LinkConfig, Oversize};
 pub use nat::{
     DatagramRefusal, Filtering, Hairpin, Mapping, NatConfig, Pooling, PortAssignment, Refresh, SynRefusal,
     TcpLifetimes,

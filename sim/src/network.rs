@@ -10,13 +10,14 @@ use crate::address::{AddressTaken, Attachment, Family, HostId, RouterId};
 use crate::dice::Dice;
 use crate::firewall::{Cargo, Firewall, Wall};
 use crate::icmp::{IcmpError, IcmpKind};
-use crate::link::{LinkConfig, Links};
+use crate::link::{LinkConfig, Links, Oversize, packet_size};
 use crate::nat::NatConfig;
 use crate::nat64::Nat64Prefix;
 use crate::queue::Queue;
 use crate::record::{Books, Counters, DropReason, LogEntry, LogEvent, Tag};
 use crate::router::{Families, RouterConfig};
 use crate::rule::{Fate, Passing, Rule};
+use crate::script::Script;
 use crate::socket::BindError;
 use crate::stream::{Happening, Streams};
 use crate::topology::{Receiver, Topology, Way};
@@ -32,8 +33,9 @@ pub struct Network {
     now: Instant,
     in_flight: Queue<Flight>,
     /// ICMP errors under way.
-    errors: Queue<IcmpError>,
-    ports_answer: bool,
+    pub(crate) errors: Queue<IcmpError>,
+    pub(crate) ports_answer: bool,
+    pub(crate) scripts: Queue<Script>,
     pub(crate) topology: Topology,
     pub(crate) links: Links,
     pub(crate) streams: Streams,
@@ -66,6 +68,7 @@ impl Network {
             in_flight: Queue::new(),
             errors: Queue::new(),
             ports_answer: false,
+            scripts: Queue::new(),
             topology: Topology::new(Dice::new(seed, 2)),
             links: Links::default(),
             streams: Streams::new(Dice::new(seed, 4)),
@@ -142,6 +145,11 @@ impl Network {
     /// front of the addresses that it gives out (RFC 6147 §5.2), and what RFC 7050 finds.
     pub fn nat64_prefix(&self, router: RouterId) -> Option<Nat64Prefix> {
         self.topology.nat64_prefix(Attachment::Behind(router))
+    }
+
+    /// The same for a host, where its home is.
+    pub fn nat64_prefix_at(&self, host: HostId) -> Option<Nat64Prefix> {
+        self.topology.nat64_prefix(self.topology.addresses.home(host))
     }
 
     /// Whether hosts say by ICMP that nobody is at a port (RFC 1122 §4.1.3.1). At first they do not.
@@ -253,6 +261,13 @@ impl Network {
                 return self.note(tag, LogEntry { event: LogEvent::Dropped(reason), ..line });
             }
         };
+        let rewritten;
+        let bytes = if self.topology.rewrites.is_empty() {
+            bytes
+        } else {
+            rewritten = self.rewritten(bytes.to_vec());
+            &rewritten
+        };
         let mut extra = Duration::ZERO;
         let passing = Passing { at: self.now, from: host, local, to, bytes };
         match self.rule.as_mut().map_or(Fate::Pass, |rule| rule(&passing)) {
@@ -265,10 +280,27 @@ impl Network {
         }
         let line = LogEntry { source: way.source, ..line };
         let link = self.links.between(host, || self.topology.find(Cargo::Datagram, self.now, way).ok());
-        if !link.fits(bytes.len(), to) {
+        let Some(packets) = link.packets(bytes.len(), to) else {
+            if link.oversize == Oversize::Told {
+                self.tell((host, local), to, IcmpKind::TooBig { mtu: link.mtu }, (None, Some(way)));
+            }
             return self.note(tag, LogEntry { event: LogEvent::Dropped(DropReason::TooBig), ..line });
+        };
+        let mut loss = link.loss;
+        if link.has_state() {
+            let receiver = self.topology.find(Cargo::Datagram, self.now, way).ok();
+            let state = self.links.state(host, receiver);
+            if let Some(bandwidth) = link.bandwidth {
+                let Some(time) = state.pass(self.now, packet_size(bytes.len(), to, packets), bandwidth)
+                else {
+                    return self
+                        .note(tag, LogEntry { event: LogEvent::Dropped(DropReason::QueueFull), ..line });
+                };
+                extra = extra.saturating_add(time);
+            }
+            loss = state.loss(&link, &mut self.link_dice);
         }
-        if self.link_dice.chance(link.loss) {
+        if (0..packets).any(|_| self.link_dice.chance(loss)) {
             return self.note(tag, LogEntry { event: LogEvent::Dropped(DropReason::Loss), ..line });
         }
         let twice = self.link_dice.chance(link.duplication);
@@ -282,9 +314,12 @@ impl Network {
         }
     }
 
-    /// When the next datagram arrives somewhere, if only to be dropped there, or something happens to a stream.
+    /// When the next datagram arrives somewhere, if only to be dropped there, or something else happens.
     pub fn next_event(&self) -> Option<Instant> {
-        [self.next_datagram(), self.next_error(), self.streams.next_event()].into_iter().flatten().min()
+        [self.next_datagram(), self.next_error(), self.streams.next_event(), self.scripts.next_at()]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     /// Lets time pass up to the next delivery, or, if there is none by then, to `until`. Call again for what
@@ -357,9 +392,14 @@ impl Network {
     }
 
     fn arrive(&mut self, flight: Flight) -> Option<Delivery> {
-        let Flight { from, local: sent_from, remote: sent_to, way, tag, bytes } = flight;
+        let Flight { from, local: sent_from, remote: sent_to, way, tag, mut bytes } = flight;
         let (source, destination, event) = match self.accept(from, way) {
-            Ok(Receiver { host, local, remote }) => (remote, local, LogEvent::Delivered(host)),
+            Ok(Receiver { host, local, remote }) => {
+                if !self.topology.rewrites.is_empty() {
+                    bytes = self.rewritten(bytes);
+                }
+                (remote, local, LogEvent::Delivered(host))
+            }
             Err(reason) => {
                 self.answer((from, sent_from), sent_to, reason, Some(way));
                 (way.source, way.to, LogEvent::Dropped(reason))
@@ -385,59 +425,10 @@ impl Network {
         self.topology.enter(Cargo::Datagram, self.now, way)
     }
 
-    /// Tells the sender what became of its datagram, if somebody does: at once if that was on its own side, and else, when it was on
-    /// this way, after as long as the answer takes.
-    fn answer(
-        &mut self,
-        (host, local): (HostId, SocketAddr),
-        remote: SocketAddr,
-        reason: DropReason,
-        way: Option<Way>,
-    ) {
-        let own_wall = reason == DropReason::Firewall && way.is_none() && self.topology.wall_rejects(host);
-        let answer = if own_wall {
-            Some((IcmpKind::Prohibited, None))
-        } else {
-            self.topology.answer(reason, self.ports_answer)
-        };
-        let Some((kind, origin)) = answer else { return };
-        self.tell((host, local), remote, kind, (origin, way));
-    }
-
-    fn tell(
-        &mut self,
-        (host, local): (HostId, SocketAddr),
-        remote: SocketAddr,
-        kind: IcmpKind,
-        (origin, way): (Option<RouterId>, Option<Way>),
-    ) {
-        let mut at = self.now;
-        if let Some(way) = way {
-            let Some(place) = self.topology.addresses.place_of(host, local.ip()) else { return };
-            let other = self.topology.find(Cargo::Datagram, self.now, way).ok();
-            if !self.topology.passes_icmp(place, origin) || other.is_some_and(|o| self.links.is_cut(o, host))
-            {
-                return;
-            }
-            at = at + self.links.between(other.unwrap_or(host), || Some(host)).latency;
-        } else if origin.is_some() {
-            let Some(place) = self.topology.addresses.place_of(host, local.ip()) else { return };
-            if !self.topology.passes_icmp(place, origin) {
-                return;
-            }
-        }
-        self.errors.push(at, IcmpError { at, host, local, remote, kind });
-    }
-
-    pub(crate) fn next_error(&self) -> Option<Instant> {
-        self.errors.next_at()
-    }
-
-    /// The first ICMP error that comes until then.
-    pub(crate) fn error_until(&mut self, until: Instant) -> Option<IcmpError> {
-        let (at, error) = self.errors.pop_until(until)?;
-        self.pass(at);
-        Some(error)
+    /// What the routers on the way have made of a payload.
+    fn rewritten(&self, mut bytes: Vec<u8>) -> Vec<u8> {
+        self.topology.rewrites.iter().for_each(|rewrite| rewrite.apply(&mut bytes));
+        bytes
     }
 
     fn note(&mut self, tag: Option<Tag>, line: LogEntry) {

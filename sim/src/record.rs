@@ -17,6 +17,8 @@ pub enum DropReason {
     Blocked,
     /// It was larger than the link's MTU.
     TooBig,
+    /// The link's queue had no room for it.
+    QueueFull,
     /// Nobody has the destination address where it was looked for, or the sender does not have
     /// the source address, or the two are not of one family.
     NoRoute,
@@ -39,6 +41,10 @@ pub enum DropReason {
     BrokenIpv6(RouterId),
     /// The router keeps those behind it apart.
     Isolated(RouterId),
+    /// The host that it came to, or was sent from, sleeps.
+    Asleep,
+    /// The host that it came to, or was sent from, has died.
+    Dead,
     /// The scenario's own rule took it.
     Rule,
 }

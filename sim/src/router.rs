@@ -161,14 +161,16 @@ impl Router {
 
 /// The translating half of a router. Each protocol has mappings of its own.
 pub(crate) struct Nat {
+    pub(crate) rewrites_payload: bool,
     pub(crate) udp: NatTable,
     pub(crate) tcp: NatTable,
 }
 
 impl Nat {
     fn new(config: NatConfig, externals: Vec<Ipv4Addr>) -> Self {
+        let rewrites_payload = config.payload_rewriting;
         let udp = NatTable::new(config.clone(), externals.clone(), Protocol::Udp);
-        Self { udp, tcp: NatTable::new(config, externals, Protocol::Tcp) }
+        Self { rewrites_payload, udp, tcp: NatTable::new(config, externals, Protocol::Tcp) }
     }
 
     pub(crate) fn table(&mut self, cargo: Cargo) -> &mut NatTable {

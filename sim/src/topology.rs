@@ -8,8 +8,10 @@ use floe_core::base::Instant;
 use crate::address::{AddressBook, AddressTaken, Attachment, HostId, Owner, RouterId, Whereabouts};
 use crate::dice::Dice;
 use crate::firewall::{Cargo, Firewall, Refusal, Wall};
+use crate::host::Hosts;
 use crate::nat::Hairpin;
 use crate::nat64::Nat64Prefix;
+use crate::payload::Rewrite;
 use crate::record::DropReason;
 use crate::router::{Families, Ipv6, Router, RouterConfig};
 use crate::socket::Sockets;
@@ -21,8 +23,9 @@ pub(crate) struct Topology {
     pub(crate) tcp: Sockets,
     /// By `RouterId`.
     pub(crate) routers: Vec<Router>,
-    /// Those of hosts, by `HostId`.
-    walls: Vec<Option<Wall>>,
+    pub(crate) hosts: Hosts,
+    /// What is to be replaced in the payload that has left, or entered, last.
+    pub(crate) rewrites: Vec<Rewrite>,
     dice: Dice,
 }
 
@@ -56,7 +59,8 @@ impl Topology {
             udp: Sockets::default(),
             tcp: Sockets::default(),
             routers: Vec::new(),
-            walls: Vec::new(),
+            hosts: Hosts::default(),
+            rewrites: Vec::new(),
             dice,
         }
     }
@@ -97,12 +101,13 @@ impl Topology {
 
     /// Puts a firewall in front of a host.
     pub(crate) fn set_wall(&mut self, host: HostId, config: Firewall) {
-        let index = host.0 as usize;
-        if self.walls.len() <= index {
-            self.walls.resize_with(index + 1, || None);
-        }
-        if let Some(wall) = self.walls.get_mut(index) {
-            *wall = Wall::new(config);
+        self.hosts.open(host).wall = Wall::new(config);
+    }
+
+    pub(crate) fn rebind(&mut self, now: Instant, id: RouterId) {
+        if let Some(nat) = self.routers.get_mut(id.0 as usize).and_then(|router| router.nat.as_mut()) {
+            nat.udp.rebind(now, &mut self.dice);
+            nat.tcp.rebind(now, &mut self.dice);
         }
     }
 
@@ -127,12 +132,8 @@ impl Topology {
 
     /// Whether a host's firewall says what it does not let through.
     pub(crate) fn wall_rejects(&self, host: HostId) -> bool {
-        let wall = self.walls.get(host.0 as usize).and_then(Option::as_ref);
+        let wall = self.hosts.get(host).and_then(|host| host.wall.as_ref());
         wall.is_some_and(|wall| wall.config.refusal == Refusal::Reject)
-    }
-
-    fn wall(&mut self, host: HostId) -> Option<&mut Wall> {
-        self.walls.get_mut(host.0 as usize)?.as_mut()
     }
 
     fn is_bound(&self, cargo: Cargo, host: HostId, local: SocketAddr) -> bool {
@@ -149,14 +150,23 @@ impl Topology {
         local: SocketAddr,
         to: SocketAddr,
     ) -> Result<Way, DropReason> {
-        let place = self.addresses.place_of(host, local.ip()).ok_or(DropReason::NoRoute)?;
+        self.rewrites.clear();
+        let mut place = self.addresses.place_of(host, local.ip()).ok_or(DropReason::NoRoute)?;
         if !self.is_bound(cargo, host, local) {
             return Err(DropReason::NotBound);
         }
         if local.is_ipv4() != to.is_ipv4() {
             return Err(DropReason::NoRoute);
         }
-        if self.wall(host).is_some_and(|wall| !wall.lets_out(now, cargo, local, to)) {
+        if let Some(of) = self.hosts.get(host) {
+            if let Some(reason) = of.is_away(now) {
+                return Err(reason);
+            }
+            if let Some((_, via)) = of.exits.iter().find(|(of, _)| *of == local.ip()) {
+                place = self.addresses.place_of(host, *via).ok_or(DropReason::NoRoute)?;
+            }
+        }
+        if self.hosts.wall(host).is_some_and(|wall| !wall.lets_out(now, cargo, local, to)) {
             return Err(DropReason::Firewall);
         }
         let mut way = Way { place, to, source: local, shown: local };
@@ -217,7 +227,11 @@ impl Topology {
             let keeps_source = turns && hairpin == Hairpin::InternalSource && way.source.is_ipv4();
             way.to = remote.into();
             let mapped = nat.table(cargo).outbound(now, internal, remote, &mut self.dice);
-            let mapped = mapped.ok_or(DropReason::PortsExhausted(id))?.into();
+            let mapped = mapped.ok_or(DropReason::PortsExhausted(id))?;
+            if nat.rewrites_payload && way.source.is_ipv4() {
+                self.rewrites.push(Rewrite { from: internal, to: mapped });
+            }
+            let mapped = mapped.into();
             (way.shown, way.source) = (if keeps_source { way.source } else { mapped }, mapped);
         }
         way.place = place;
@@ -239,13 +253,17 @@ impl Topology {
 
     /// Takes a datagram through the routers in front of its receiver to the receiver's socket.
     pub(crate) fn enter(&mut self, cargo: Cargo, now: Instant, mut way: Way) -> Result<Receiver, DropReason> {
+        self.rewrites.clear();
         loop {
             let found = self.addresses.holder(way.place, way.to.ip()).ok_or(DropReason::NoRoute)?;
             self.pass_in(cargo, now, (way.place, found.place), &way)?;
             match found.owner {
                 Owner::Host(host) => {
                     let (local, remote) = (way.to, way.shown);
-                    if self.wall(host).is_some_and(|wall| !wall.lets_in(now, cargo, local, remote)) {
+                    if let Some(reason) = self.hosts.is_away(now, host) {
+                        return Err(reason);
+                    }
+                    if self.hosts.wall(host).is_some_and(|wall| !wall.lets_in(now, cargo, local, remote)) {
                         return Err(DropReason::Firewall);
                     }
                     let bound = self.is_bound(cargo, host, local);
@@ -266,6 +284,11 @@ impl Topology {
                     }
                     if !nat.table(cargo).inbound(now, external, source) {
                         return Err(DropReason::Filtered(id));
+                    }
+                    if let SocketAddr::V4(to) = way.to
+                        && nat.rewrites_payload
+                    {
+                        self.rewrites.push(Rewrite { from: external, to });
                     }
                     // It stands on the inner side, where a NAT64 shows IPv6.
                     let source = if way.to.is_ipv4() { outer.source } else { way.source };

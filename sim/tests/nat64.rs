@@ -1,7 +1,7 @@
 //! Networks without IPv4, and the way out of them (RFC 6146).
 #![allow(clippy::unwrap_used, reason = "helpers of tests fail by panicking")]
 
-use core::net::{IpAddr, Ipv4Addr, SocketAddr};
+use core::net::{IpAddr, SocketAddr};
 use core::time::Duration;
 
 use floe_sim::{
@@ -71,12 +71,19 @@ fn what_is_inside_meets_by_ipv6_and_by_the_hairpin() {
 
 #[test]
 fn private_addresses_are_not_shown_under_the_well_known_prefix() {
-    let (mut net, place, prefix, _) = lab(RouterConfig::nat64(NatConfig::full_cone()));
-    let inside = socket(&mut net, place);
-    let private = SocketAddr::from((Ipv4Addr::new(10, 0, 0, 2), 1_234));
-    assert_eq!(send(&mut net, inside, shown(prefix, private)), None);
-    assert_eq!(net.counters().dropped_for(DropReason::NoRoute), 1);
-    assert_eq!(net.external_addresses(router_of(place)).count(), 1);
+    let own = Nat64Prefix::new("2001:db8:64::".parse().unwrap(), 96).unwrap();
+    for (prefix, passes) in [(Nat64Prefix::WELL_KNOWN, false), (own, true)] {
+        let mut net = Network::seeded(1);
+        net.set_link(LinkConfig::one_way(Duration::ZERO));
+        let carrier = Attachment::Behind(net.add_nat(NatConfig::full_cone()));
+        let config = RouterConfig { nat64: Some(prefix), ..RouterConfig::nat64(NatConfig::full_cone()) };
+        let home = net.add_router(carrier, config);
+        let private = socket(&mut net, carrier);
+        let inside = socket(&mut net, Attachment::Behind(home));
+        let got = send(&mut net, inside, shown(prefix, private.1));
+        assert_eq!(got.map(|(who, _)| who), passes.then_some(private));
+        assert_eq!(net.counters().dropped_for(DropReason::NoRoute), u64::from(!passes));
+    }
 }
 
 fn router_of(place: Attachment) -> floe_sim::RouterId {

@@ -5,8 +5,8 @@ use core::net::{IpAddr, SocketAddr};
 use core::time::Duration;
 
 use floe_sim::{
-    Attachment, DropReason, Family, Firewall, Hairpin, HostId, LinkConfig, NatConfig, Network, RouterConfig,
-    RouterId, StreamPolicy,
+    Attachment, DropReason, Family, Firewall, Hairpin, Happening, HostId, LinkConfig, NatConfig, Network,
+    RouterConfig, RouterId, StreamChange, StreamKind, StreamPolicy,
 };
 
 type Socket = (HostId, SocketAddr);
@@ -213,4 +213,35 @@ fn a_full_cone_with_a_firewall_lets_in_only_what_was_asked_for() {
     let deaf = Firewall { streams: StreamPolicy::Nothing, ..Firewall::NO_UDP };
     net.set_router_firewall(router, deaf);
     assert_eq!(send(&mut net, inside, server.1), None);
+}
+
+#[test]
+fn streams_pass_routers_behind_routers_as_datagrams_do() {
+    for hairpin in [Hairpin::None, Hairpin::ExternalSource] {
+        let mut net = world();
+        let outer = net.add_nat(NatConfig::full_cone().with_hairpin(hairpin));
+        let homes = [(); 2].map(|()| net.add_router(behind(outer), NatConfig::full_cone()));
+        let [alice, bob, server] = [behind(homes[0]), behind(homes[1]), Attachment::Public].map(|place| {
+            let host = net.add_host(place);
+            (host, SocketAddr::new(net.addresses(host).next().unwrap(), 5_000))
+        });
+        for (host, at) in [bob, server] {
+            net.listen(host, at, StreamKind::Tcp).unwrap();
+        }
+        let mut connects = |from: Socket, to: SocketAddr| {
+            net.connect(from.0, Some(from.1), to, StreamKind::Tcp).unwrap();
+            let end = net.now() + Duration::from_secs(40);
+            let happened: Vec<_> = core::iter::from_fn(|| net.advance_all(end)).collect();
+            happened.into_iter().find_map(|happening| match happening {
+                Happening::Stream(event) if matches!(event.change, StreamChange::Accepted(_)) => {
+                    Some(event.remote)
+                }
+                _ => None,
+            })
+        };
+        // Bob's request makes the mapping by which he is reached.
+        let seen = connects(bob, server.1).unwrap();
+        let got = connects(alice, seen);
+        assert_eq!(got.map(|remote| remote.ip()), (hairpin != Hairpin::None).then_some(seen.ip()));
+    }
 }

@@ -55,8 +55,8 @@ pub enum PortAssignment {
 /// Which external address a new mapping gets, if there are several (RFC 4787 §4.1).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Pooling {
-    /// An internal address keeps the first that it got, until a reboot. They are given in turn. Where its ports have run
-    /// out, nothing more is mapped, whatever the others have left (REQ-2).
+    /// An internal address always has the same, for UDP and TCP alike; that after it has the next. Where its ports have run out,
+    /// nothing more is mapped, whatever the others have left (REQ-2).
     Paired,
     /// Any; if it has no port left, the next that has one.
     Arbitrary,

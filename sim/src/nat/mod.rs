@@ -3,6 +3,7 @@
 
 mod axes;
 mod config;
+mod connections;
 mod ports;
 mod table;
 

@@ -14,8 +14,6 @@ pub(crate) struct Ports {
     low: u16,
     count: u32,
     outsides: Vec<Outside>,
-    /// Which of the external addresses an internal one has. Only where they are paired.
-    pairs: BTreeMap<Ipv4Addr, usize>,
 }
 
 /// One external address.
@@ -45,7 +43,6 @@ impl Ports {
             low,
             count: (u32::from(high) + 1).saturating_sub(u32::from(low)),
             outsides: externals.into_iter().map(outside).collect(),
-            pairs: BTreeMap::new(),
         }
     }
 
@@ -123,7 +120,6 @@ impl Ports {
 
     /// As if nothing had been given out.
     pub(crate) fn forget(&mut self) {
-        self.pairs.clear();
         for outside in &mut self.outsides {
             (outside.last, outside.taken) = (None, 0);
             outside.blocks.clear();
@@ -135,15 +131,12 @@ impl Ports {
     }
 
     /// Where there is one address, nothing is taken from the dice.
-    fn first_outside(&mut self, internal: Ipv4Addr, dice: &mut Dice) -> usize {
-        let count = self.outsides.len();
+    fn first_outside(&self, internal: Ipv4Addr, dice: &mut Dice) -> usize {
+        let count = u32::try_from(self.outsides.len()).unwrap_or(u32::MAX);
         match self.pooling {
             _ if count <= 1 => 0,
-            Pooling::Paired => {
-                let next = self.pairs.len() % count;
-                *self.pairs.entry(internal).or_insert(next)
-            }
-            Pooling::Arbitrary => dice.below(u32::try_from(count).unwrap_or(u32::MAX)) as usize,
+            Pooling::Paired => (u32::from(internal) % count) as usize,
+            Pooling::Arbitrary => dice.below(count) as usize,
         }
     }
 }

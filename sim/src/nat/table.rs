@@ -130,20 +130,27 @@ impl NatTable {
         true
     }
 
-    /// A TCP connection is established: its mapping lives longer, from the next segment on.
-    #[allow(dead_code, reason = "for the streams, which do not tell yet")]
-    pub(crate) fn connected(&mut self, now: Instant, internal: SocketAddrV4, remote: SocketAddrV4) {
-        if let Some(binding) = self.of(now, internal, remote) {
-            binding.connections += 1;
+    /// A TCP connection is established, or is so no longer: its mapping, and the entry of the filter, live accordingly from now
+    /// on. Tells its external address; none if it has no mapping.
+    pub(crate) fn connection_changed(
+        &mut self,
+        now: Instant,
+        internal: SocketAddrV4,
+        remote: SocketAddrV4,
+        is_established: bool,
+    ) -> Option<SocketAddrV4> {
+        let session = Session { internal, remote: self.config.mapping.relevant(remote) };
+        let external = *self.sessions.get(&session)?;
+        let mut here = self.bindings.get_mut(&external)?.iter_mut();
+        let binding = here.find(|binding| binding.session == session && now < binding.expires)?;
+        let connections = binding.connections;
+        binding.connections =
+            if is_established { connections.saturating_add(1) } else { connections.saturating_sub(1) };
+        binding.expires = now + binding.lifetime(&self.config, self.protocol);
+        if let Some(permit) = self.config.filtering.relevant(remote) {
+            binding.permit(now, permit, binding.expires);
         }
-    }
-
-    /// A TCP connection that was established is so no longer.
-    #[allow(dead_code, reason = "for the streams, which do not tell yet")]
-    pub(crate) fn disconnected(&mut self, now: Instant, internal: SocketAddrV4, remote: SocketAddrV4) {
-        if let Some(binding) = self.of(now, internal, remote) {
-            binding.connections = binding.connections.saturating_sub(1);
-        }
+        Some(external)
     }
 
     /// Forgets everything, as after a power cut. The next mappings are as if it were new.
@@ -155,7 +162,6 @@ impl NatTable {
 
     /// Moves every mapping, as it is, to an external address and port that none had before. One for which none is left
     /// is lost. An overloaded port moves to the next higher one.
-    #[allow(dead_code, reason = "for the events of a network, which are not there yet")]
     pub(crate) fn rebind(&mut self, now: Instant, dice: &mut Dice) {
         self.sweep(now);
         let before = core::mem::take(&mut self.bindings);
@@ -174,13 +180,6 @@ impl NatTable {
                 self.put(external, binding);
             }
         }
-    }
-
-    #[allow(dead_code, reason = "for the streams, which do not tell yet")]
-    fn of(&mut self, now: Instant, internal: SocketAddrV4, remote: SocketAddrV4) -> Option<&mut Binding> {
-        let session = Session { internal, remote: self.config.mapping.relevant(remote) };
-        let here = self.bindings.get_mut(self.sessions.get(&session)?)?;
-        here.iter_mut().find(|binding| binding.session == session && now < binding.expires)
     }
 
     fn live(&self, now: Instant, external: SocketAddrV4, session: Session) -> Option<&Binding> {
@@ -393,28 +392,5 @@ mod tests {
             assert!(bound(&nat).all(|binding| nat.sessions.contains_key(&binding.session)));
         }
         assert!((1..2_000).contains(&refused), "{refused}");
-    }
-
-    #[test]
-    fn a_connection_of_tcp_keeps_its_mapping_while_it_is_established() {
-        let config = NatConfig::port_restricted();
-        let (lifetimes, udp_lifetime) = (config.tcp_lifetimes, config.lifetime);
-        let mut nat = NatTable::new(config, vec![OUT], Protocol::Tcp);
-        let (internal, remote) = (SocketAddrV4::new(LAN, 5000), SocketAddrV4::new(Ipv4Addr::LOCALHOST, 9));
-        let mut dice = Dice::new(4, 0);
-        let mapped = nat.outbound(Instant::ZERO, internal, remote, &mut dice).unwrap();
-        assert!(nat.inbound(Instant::ZERO + udp_lifetime, mapped, remote));
-        let end = Instant::ZERO + lifetimes.transitory;
-        assert_eq!(nat.internal(end, mapped, remote), None);
-
-        let mapped = nat.outbound(end, internal, remote, &mut dice).unwrap();
-        nat.connected(end, internal, remote);
-        nat.outbound(end, internal, remote, &mut dice);
-        let later = end + lifetimes.established - Duration::from_nanos(1);
-        assert!(nat.inbound(later, mapped, remote));
-        nat.outbound(later, internal, remote, &mut dice);
-        nat.disconnected(later, internal, remote);
-        nat.outbound(later, internal, remote, &mut dice);
-        assert_eq!(nat.internal(later + lifetimes.transitory, mapped, remote), None);
     }
 }

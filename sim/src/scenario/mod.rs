@@ -47,12 +47,16 @@ pub use signalling::Untold;
 pub use timeline::Timeline;
 pub use traffic::Tally;
 
+use crate::queue::Queue;
 use crate::{Attachment, HostId, Instant, LinkConfig, Network};
 use peer::{Peer, Place};
 use puppet::Puppet;
 use servers::Servers;
 use signalling::Signal;
 use traffic::Traffic;
+
+/// Something that a scenario wants done at a time.
+type Script = Box<dyn FnOnce(&mut World)>;
 
 /// One agent of a world.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -74,6 +78,8 @@ pub struct World {
     uses_offers: bool,
     /// What names stand for.
     names: Vec<(String, IpAddr)>,
+    /// What is to happen.
+    scripts: Queue<Script>,
     /// Steps since time moved on.
     idle: u32,
     timeline: Arc<Mutex<Timeline>>,
@@ -93,6 +99,7 @@ impl World {
             traffic_begun: 0,
             uses_offers: false,
             names: Vec::new(),
+            scripts: Queue::new(),
             idle: 0,
             timeline: Arc::default(),
         }
@@ -250,10 +257,10 @@ impl World {
             }
         };
         let seed = (self.seed, self.peers.len());
-        let servers = spec.servers.clone();
+        let (servers, by_nat64) = (spec.servers.clone(), spec.by_nat64);
         let mut peer = Peer::new(name, role, spec, (&mut self.network, place), seed, &self.timeline);
         for server in servers {
-            self.tell_of_server(&mut peer.agent, &server);
+            self.tell_of_server(&mut peer, &server, by_nat64);
         }
         self.peers.push(peer);
         PeerId(self.peers.len() - 1)

@@ -21,6 +21,8 @@ pub struct PeerSpec {
     pub(super) dead_addresses: usize,
     pub(super) addresses: usize,
     pub(super) port: u16,
+    pub(super) dual_stack: bool,
+    pub(super) by_nat64: bool,
     pub(super) reflexive: bool,
     pub(super) virtual_relay: bool,
     pub(super) names: bool,
@@ -97,6 +99,8 @@ pub fn at(place: Attachment) -> PeerSpec {
         dead_addresses: 0,
         addresses: 1,
         port: 0,
+        dual_stack: false,
+        by_nat64: false,
         reflexive: false,
         virtual_relay: false,
         names: false,
@@ -145,6 +149,21 @@ impl PeerSpec {
     #[must_use]
     pub fn with_port(mut self, port: u16) -> Self {
         self.port = port;
+        self
+    }
+
+    /// With an IPv6 address besides. Those behind a [dual-stack](crate::RouterConfig::dual_stack) router have one anyway.
+    #[must_use]
+    pub fn dual_stack(mut self) -> Self {
+        self.dual_stack = true;
+        self
+    }
+
+    /// Knows the IPv4 addresses of its servers only, and has no IPv4: it asks them at those that DNS64 makes of them. Otherwise who has
+    /// no IPv4 asks by IPv6.
+    #[must_use]
+    pub fn through_nat64(mut self) -> Self {
+        self.by_nat64 = true;
         self
     }
 
@@ -322,7 +341,11 @@ impl Peer {
         let host = network.add_host(place);
         let extra = (spec.dead_addresses + spec.addresses).saturating_sub(1);
         for _ in 0..extra {
-            network.add_address(host, Family::V4);
+            let has_v4 = network.addresses(host).any(|ip| ip.is_ipv4());
+            network.add_address(host, if has_v4 { Family::V4 } else { Family::V6 });
+        }
+        if spec.dual_stack {
+            network.add_address(host, Family::V6);
         }
         let config = AgentConfig { role: spec.role.unwrap_or(role), ..spec.config };
         let mut agent = Agent::new(config, agent_seed(seed)).expect("a valid configuration");

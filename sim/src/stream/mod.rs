@@ -164,15 +164,19 @@ impl Network {
     /// Lets time pass up to the next thing that comes to a host, as [`advance`](Self::advance) does for datagrams only.
     pub fn advance_all(&mut self, until: Instant) -> Option<Happening> {
         loop {
-            let error = self.next_error().filter(|at| *at <= until);
             let datagram = self.next_datagram().filter(|at| *at <= until);
-            if error.is_some_and(|error| {
-                [datagram, self.streams.next_event()].iter().flatten().all(|at| error < *at)
-            }) && let Some(error) = self.error_until(until)
+            let stream = self.streams.next_event().filter(|at| *at <= until);
+            let others = datagram.into_iter().chain(stream).min().unwrap_or(until);
+            if let Some((at, script)) =
+                self.scripts.pop_until(others.min(self.next_error().unwrap_or(others)))
             {
+                self.pass(at);
+                script(self);
+                continue;
+            }
+            if let Some(error) = self.error_until(others) {
                 return Some(Happening::Icmp(error));
             }
-            let stream = self.streams.next_event().filter(|at| *at <= until);
             match (datagram, stream) {
                 (None, None) => {
                     self.pass(until);

@@ -173,6 +173,9 @@ impl Streams {
         reset: bool,
     ) -> bool {
         let Some(end) = self.remove(topology, stream) else { return false };
+        if end.is_open {
+            topology.connection_changed(now, end.host, (end.local, end.remote), false);
+        }
         if let Some((other, _)) = end.other {
             let change = if reset { StreamChange::Reset } else { StreamChange::Ended };
             if let Some(other) = self.ends.get_mut(&other).filter(|_| reset) {
@@ -203,7 +206,7 @@ impl Streams {
         links: &Links,
         now: Instant,
     ) -> Option<StreamEvent> {
-        match self.queue.pop_until(now)?.1 {
+        let event = match self.queue.pop_until(now)?.1 {
             Flight::Syn { from, way } => self.on_syn(topology, links, now, from, way),
             Flight::Again { from, attempt } => self.on_again(topology, links, now, from, attempt),
             Flight::Arrival(at) => self.on_arrival(topology, links, now, at),
@@ -216,7 +219,11 @@ impl Streams {
                 }
                 None
             }
+        }?;
+        if let StreamChange::Accepted(_) | StreamChange::Connected = event.change {
+            topology.connection_changed(now, event.host, (event.local, event.remote), true);
         }
+        Some(event)
     }
 
     /// A request to connect has come to where it was sent: to a listener, to somebody who connects likewise, or to nobody.
@@ -312,7 +319,9 @@ impl Streams {
         let end = self.ends.get_mut(&at)?;
         let _due = end.incoming.front().filter(|(there, _)| *there <= now)?;
         let from = end.other.map(|(_, host)| host);
-        let cut = from.is_some_and(|from| links.is_cut(from, end.host));
+        let cut = from
+            .is_some_and(|from| links.is_cut(from, end.host) || topology.hosts.is_away(now, from).is_some())
+            || topology.hosts.is_away(now, end.host).is_some();
         if cut || topology.addresses.place_of(end.host, end.local.ip()).is_none() {
             let since = *end.stalled.get_or_insert(now);
             if now.since(since) >= STALLED_TOO_LONG {
@@ -396,7 +405,9 @@ impl Streams {
         change: StreamChange,
     ) -> Option<StreamEvent> {
         let event = self.event(now, id, change);
-        self.remove(topology, id);
+        if let Some(end) = self.remove(topology, id).filter(|end| end.is_open) {
+            topology.connection_changed(now, end.host, (end.local, end.remote), false);
+        }
         event
     }
 

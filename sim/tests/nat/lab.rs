@@ -4,7 +4,7 @@ use core::net::SocketAddr;
 use core::time::Duration;
 
 use floe_sim::{
-    Attachment, DropReason, Filtering, HostId, LinkConfig, Mapping, NatConfig, Network, PortAssignment,
+    Attachment, DropReason, Filtering, HostId, LinkConfig, Mapping, Network, PortAssignment, RouterConfig,
     RouterId,
 };
 
@@ -23,12 +23,12 @@ pub(crate) struct Lab {
 }
 
 impl Lab {
-    pub(crate) fn new(config: NatConfig) -> Self {
+    pub(crate) fn new(config: impl Into<RouterConfig>) -> Self {
         let mut net = Network::seeded(11);
         net.set_link(LinkConfig::one_way(Duration::ZERO));
         let [a, b] = [(); 2].map(|()| net.add_host(Attachment::Public));
         let outside = [(a, 1001), (a, 1002), (b, 1001)].map(|(host, port)| bind(&mut net, host, port));
-        let nat = net.add_nat(config);
+        let nat = net.add_router(Attachment::Public, config);
         let inside = net.add_host(Attachment::Behind(nat));
         let inside = bind(&mut net, inside, 5000);
         Self { net, nat, inside, outside }

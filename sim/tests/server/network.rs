@@ -271,6 +271,7 @@ fn a_relay_is_reached_over_every_kind_of_stream() {
                             input.extend(bytes);
                         }
                     }
+                    Happening::Icmp(error) => panic!("{error:?}"),
                 }
             }
             core::mem::take(&mut input)
