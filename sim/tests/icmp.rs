@@ -169,7 +169,8 @@ fn two_that_connect_at_the_same_time_are_not_told_of_the_first_refusal() {
     let (alice, alice_in, alice_out) = at(&net, 0);
     let (bob, bob_in, bob_out) = at(&net, 1);
     net.connect(alice, Some(alice_in), bob_out, StreamKind::Tcp).unwrap();
-    net.advance_all(net.now() + Duration::from_secs(5));
+    // His request goes out just before the NAT would answer hers, and is under way when it would.
+    net.advance_all(net.now() + Duration::from_millis(6_010));
     net.connect(bob, Some(bob_in), alice_out, StreamKind::Tcp).unwrap();
     let happened = run(&mut net);
     let changes: Vec<_> = happened

@@ -30,6 +30,8 @@ fn a_peer_without_ipv4_meets_one_without_ipv6_through_nat64_and_a_relay() {
     world.run_until(both_selected).within(secs(3));
     assert!(world.agree(alice, bob), "{}", world.timeline());
     assert_eq!(world.selected(alice).unwrap().local_type, CandidateType::Relayed);
+    let clients: Vec<_> = world.turn(relay).allocations().map(|of| of.client().client).collect();
+    assert!(clients.len() == 2 && clients.iter().all(core::net::SocketAddr::is_ipv4), "{clients:?}");
 }
 
 #[test]
