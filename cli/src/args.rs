@@ -8,7 +8,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use floe_core::Role;
 use serde::Serialize;
 
-use crate::population::PopulationArgs;
+use crate::nat::Nat;
 use crate::servers::Servers;
 
 /// Finds a working path between two peers (ICE, RFC 8445) and shows how.
@@ -69,13 +69,6 @@ pub(crate) enum RuntimeName {
     Smol,
     /// Alice on tokio, and Bob on async-std
     Mixed,
-}
-
-/// Plays ICE through simulated NATs, many at once.
-#[derive(Args, Debug)]
-pub(crate) struct Nat {
-    #[command(flatten)]
-    pub(crate) population: PopulationArgs,
 }
 
 /// Runs one agent whose signalling is this terminal.

@@ -42,7 +42,7 @@ pub(crate) enum Error {
     #[error("cannot draw {}: {why}", file.display())]
     Plot { file: PathBuf, why: String },
     #[error("cannot write {}: {error}", file.display())]
-    Write { file: PathBuf, error: io::Error },
+    File { file: PathBuf, error: io::Error },
     #[error("cannot use {}: {why}", file.display())]
     Pem { file: PathBuf, why: String },
 }

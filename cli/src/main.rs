@@ -1,5 +1,5 @@
 //! `floe`: watch ICE connect two agents on this machine, connect one agent through the terminal, see what candidates this
-//! machine has, or serve STUN and TURN.
+//! machine has, play NATs against each other, or serve STUN and TURN.
 
 #![forbid(unsafe_code)]
 
@@ -42,7 +42,7 @@ fn run(command: &Command) -> Result<(), Error> {
         Command::Demo(demo) => runtime.block_on(demo::run(demo)),
         Command::Gather(gather) => runtime.block_on(gather::run(gather)),
         Command::Connect(connect) => runtime.block_on(connect::run(connect)),
-        Command::Nat(nat) => nat::run(nat),
+        Command::Nat(args) => nat::run(args),
         Command::Serve(server) => runtime.block_on(serve::run(server)),
     }
 }

@@ -71,7 +71,7 @@ pub(crate) struct PopulationArgs {
     pub(crate) threads: Option<usize>,
 
     /// Print one JSON document with the same content; times are in milliseconds
-    #[arg(long = "population-json", requires = "population", help_heading = "Populations")]
+    #[arg(long, requires = "population", help_heading = "Populations")]
     pub(crate) json: bool,
 
     /// Write a plot of how many sessions were connected by when
@@ -102,7 +102,7 @@ pub(crate) fn run(args: &PopulationArgs, file: &std::path::Path) -> Result<(), E
     bar.finish_and_clear();
     if let Some(file) = &args.svg {
         let plot = plot::svg(&outcomes).map_err(|why| Error::Plot { file: file.clone(), why })?;
-        std::fs::write(file, plot).map_err(|error| Error::Write { file: file.clone(), error })?;
+        std::fs::write(file, plot).map_err(|error| Error::File { file: file.clone(), error })?;
     }
     if args.json {
         println!("{}", document::json(args, &homes, &outcomes)?);
