@@ -110,6 +110,7 @@ pub mod description;
 mod gather;
 #[cfg(doc)]
 pub mod manual;
+pub mod nat;
 mod path;
 #[allow(dead_code, reason = "what frees a peer is still to be called")]
 mod relay;
