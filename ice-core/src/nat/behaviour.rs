@@ -212,9 +212,11 @@ impl Default for NatBehaviour {
 impl fmt::Display for NatTraits {
     /// In words that follow "our NAT" or "the peer's NAT": what it maps, and whom it lets in.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.mapping {
-            Finding::Known(mapping) => write!(f, "maps us to {mapping}")?,
-            Finding::Unknown(why) => write!(f, "maps us in an unknown way ({why})")?,
+        match (self.access, self.mapping) {
+            (Finding::Known(Access::NoUdp), _) => return f.write_str("lets no UDP through"),
+            (Finding::Known(Access::Direct), _) => f.write_str("is a firewall at the most")?,
+            (_, Finding::Known(mapping)) => write!(f, "maps each socket to {mapping}")?,
+            (_, Finding::Unknown(why)) => write!(f, "maps in an unknown way ({why})")?,
         }
         match self.filtering {
             Finding::Known(filtering) => write!(f, " and lets in {filtering}"),
@@ -237,8 +239,8 @@ impl fmt::Display for FilteringBehaviour {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::EndpointIndependent => "anyone",
-            Self::AddressDependent => "only addresses that we have sent to",
-            Self::AddressAndPortDependent => "only addresses and ports that we have sent to",
+            Self::AddressDependent => "only addresses that were sent to",
+            Self::AddressAndPortDependent => "only addresses and ports that were sent to",
         })
     }
 }

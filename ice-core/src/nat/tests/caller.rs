@@ -149,7 +149,7 @@ fn the_words_tell_what_is_known_and_what_is_not() {
     assert!(alloc::format!("{found}").contains("unknown: the server does not answer at its other address"));
     assert_eq!(
         alloc::format!("our NAT {}", NatTraits::UNKNOWN),
-        "our NAT maps us in an unknown way (it was not asked for); whom it lets in is unknown (it was not asked for)"
+        "our NAT maps in an unknown way (it was not asked for); whom it lets in is unknown (it was not asked for)"
     );
 }
 
