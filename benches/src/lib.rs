@@ -9,6 +9,7 @@ pub mod contenders;
 pub mod judge;
 pub mod measure;
 pub mod network;
+pub mod packets;
 pub mod report;
 pub mod rows;
 pub mod survey;

@@ -145,17 +145,32 @@ pub fn valgrind_version() -> Option<String> {
 /// # Errors
 /// If valgrind or the helper fails, or says something unexpected.
 pub fn instructions(contender: &dyn Contender, task: Task, folder: &Path) -> Result<f64, Box<dyn Error>> {
-    std::fs::create_dir_all(folder)?;
     let profile = folder.join(format!("{}-{}.callgrind", contender.name(), task.row.key));
+    let program = |command: &mut Command| {
+        command.arg(sibling("instructions")?).arg(contender.name());
+        command.arg(format!("{}={}", task.row.key, task.until));
+        Ok(())
+    };
+    Ok(under_callgrind(&profile, program)? / f64::from(task.row.instrumented))
+}
+
+/// All instructions that a program spends in [`instrumented_region`], by callgrind. The profile is left at `profile`.
+///
+/// # Errors
+/// If valgrind or the program fails, or says something unexpected.
+pub fn under_callgrind(
+    profile: &Path,
+    program: impl FnOnce(&mut Command) -> Result<(), Box<dyn Error>>,
+) -> Result<f64, Box<dyn Error>> {
+    std::fs::create_dir_all(profile.parent().unwrap_or(profile))?;
     let mut command = Command::new("valgrind");
     command
         .args(["--tool=callgrind", "--collect-atstart=no"])
         .arg(format!("--toggle-collect={REGION}"))
-        .arg(format!("--callgrind-out-file={}", profile.display()))
-        .arg(sibling("instructions")?);
-    run_helper(&mut helper_command(command, contender, &[task]))?;
-    let total = total(&std::fs::read_to_string(&profile)?).ok_or("callgrind gave no total")?;
-    Ok(total / f64::from(task.row.instrumented))
+        .arg(format!("--callgrind-out-file={}", profile.display()));
+    program(&mut command)?;
+    run_helper(&mut command)?;
+    Ok(total(&std::fs::read_to_string(profile)?).ok_or("callgrind gave no total")?)
 }
 
 fn total(profile: &str) -> Option<f64> {

@@ -1,25 +1,29 @@
-//! Who has which address, and where that address means something. Every NAT has a network of its own
-//! behind it, so an address counts only together with its [`Attachment`].
+//! Who has which address, and where that address means something. Every NAT has a network of its own behind it, so an IPv4 address
+//! counts only together with its realm: the network behind the nearest NAT, or the public one. Routers that do not translate only
+//! divide a realm, and all IPv6 addresses are of the public one.
 
 use core::fmt;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::collections::BTreeMap;
 
+use crate::nat::NatConfig;
+
 /// A host of one [`Network`](crate::Network).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct HostId(pub(crate) u32);
 
-/// A NAT of one [`Network`](crate::Network).
+/// A router of one [`Network`](crate::Network): the box between the network behind it and the one in front of it, be it a NAT, a
+/// firewall, or both.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub struct NatId(pub(crate) u32);
+pub struct RouterId(pub(crate) u32);
 
-/// Where an interface is plugged in.
+/// Where an interface or a router is plugged in.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Attachment {
     /// On the public internet.
     Public,
-    /// On the network behind this NAT.
-    Behind(NatId),
+    /// On the network behind this router.
+    Behind(RouterId),
 }
 
 /// The address family of an interface.
@@ -50,15 +54,34 @@ impl core::error::Error for AddressTaken {}
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Owner {
     Host(HostId),
-    Nat(NatId),
+    Router(RouterId),
+}
+
+/// Who answers to an address, and where that is plugged in.
+#[derive(Clone, Copy)]
+pub(crate) struct Holder {
+    pub(crate) owner: Owner,
+    pub(crate) place: Attachment,
+}
+
+/// Where a datagram's destination is, seen from some place.
+pub(crate) enum Whereabouts {
+    /// Here, or behind a router here.
+    Here(Holder),
+    /// It would be here, but nobody has the address.
+    Nowhere,
+    /// Not here.
+    Beyond,
 }
 
 /// The address book of a world. It hands out addresses of the documentation ranges (RFC 5737, RFC 3849)
 /// in a fixed order, so that they are the same in every run.
 #[derive(Default)]
 pub(crate) struct AddressBook {
-    owners: BTreeMap<(Attachment, IpAddr), Owner>,
+    /// By realm and address.
+    owners: BTreeMap<(Attachment, IpAddr), Holder>,
     hosts: Vec<Host>,
+    /// By `RouterId`.
     lans: Vec<Lan>,
     public_hosts: u32,
     public_nats: u32,
@@ -70,9 +93,22 @@ struct Host {
     interfaces: Vec<(IpAddr, Attachment)>,
 }
 
+/// The network behind a router.
 struct Lan {
+    /// Where the router is plugged in.
+    place: Attachment,
+    /// Of the IPv4 addresses behind it.
+    realm: Attachment,
     base: Ipv4Addr,
     given: u32,
+    /// Somebody in this realm has an address that is not of its prefix.
+    has_others: bool,
+}
+
+impl Lan {
+    fn covers(&self, address: Ipv4Addr) -> bool {
+        u32::from(self.base) >> 8 == u32::from(address) >> 8
+    }
 }
 
 impl AddressBook {
@@ -83,28 +119,40 @@ impl AddressBook {
         id
     }
 
-    /// A NAT with an external address that the world chooses.
-    pub(crate) fn add_nat(&mut self, overlapping: bool) -> (NatId, Ipv4Addr) {
+    /// A router. If it translates, the IPv4 network behind it is one of its own.
+    pub(crate) fn add_router(&mut self, place: Attachment, nat: Option<&NatConfig>) -> RouterId {
+        let number = self.lans.len() as u32;
+        let id = RouterId(number);
+        let overlapping = nat.is_some_and(|nat| nat.overlapping);
+        let base = if overlapping { COMMON_LAN } else { Ipv4Addr::from(OWN_LANS | (number & 0xffff) << 8) };
+        let realm = if nat.is_some() { Attachment::Behind(id) } else { self.realm_v4(place) };
+        self.lans.push(Lan { place, realm, base, given: 0, has_others: false });
+        id
+    }
+
+    /// An external address for a router, which the world chooses.
+    pub(crate) fn add_external(&mut self, router: RouterId) -> Ipv4Addr {
+        let place = self.router_place(router);
         loop {
-            let external = numbered(NAT_RANGE, NAT_OVERFLOW, self.public_nats);
-            self.public_nats += 1;
-            if let Ok(nat) = self.add_nat_at(external, overlapping) {
-                return (nat, external);
+            let external = self.next_v4(place, true);
+            if self.add_external_at(router, external).is_ok() {
+                return external;
             }
         }
     }
 
-    pub(crate) fn add_nat_at(
+    pub(crate) fn add_external_at(
         &mut self,
+        router: RouterId,
         external: Ipv4Addr,
-        overlapping: bool,
-    ) -> Result<NatId, AddressTaken> {
-        let number = self.lans.len() as u32;
-        let nat = NatId(number);
-        self.claim(Attachment::Public, external.into(), Owner::Nat(nat))?;
-        let base = if overlapping { COMMON_LAN } else { Ipv4Addr::from(OWN_LANS | (number & 0xffff) << 8) };
-        self.lans.push(Lan { base, given: 0 });
-        Ok(nat)
+    ) -> Result<(), AddressTaken> {
+        let place = self.router_place(router);
+        self.claim(external.into(), Holder { owner: Owner::Router(router), place })
+    }
+
+    /// Where a router is plugged in.
+    pub(crate) fn router_place(&self, router: RouterId) -> Attachment {
+        self.lans.get(router.0 as usize).map_or(Attachment::Public, |lan| lan.place)
     }
 
     /// Gives a host one more address: one that its interfaces do not have yet, wherever they are.
@@ -123,11 +171,10 @@ impl AddressBook {
         place: Attachment,
         address: IpAddr,
     ) -> Result<(), AddressTaken> {
-        let place = if address.is_ipv4() { place } else { Attachment::Public };
         if self.place_of(host, address).is_some() {
             return Err(AddressTaken(address));
         }
-        self.claim(place, address, Owner::Host(host))?;
+        self.claim(address, Holder { owner: Owner::Host(host), place })?;
         if let Some(host) = self.hosts.get_mut(host.0 as usize) {
             host.interfaces.push((address, place));
         }
@@ -136,7 +183,7 @@ impl AddressBook {
 
     pub(crate) fn remove(&mut self, host: HostId, address: IpAddr) -> bool {
         let Some(place) = self.place_of(host, address) else { return false };
-        self.owners.remove(&(place, address));
+        self.owners.remove(&(self.realm(place, address), address));
         if let Some(host) = self.hosts.get_mut(host.0 as usize) {
             host.interfaces.retain(|(own, _)| *own != address);
         }
@@ -159,46 +206,98 @@ impl AddressBook {
         host.interfaces.iter().find(|(own, _)| *own == address).map(|(_, place)| *place)
     }
 
-    pub(crate) fn owner(&self, place: Attachment, address: IpAddr) -> Option<Owner> {
-        self.owners.get(&(place, address)).copied()
+    /// Who has an address that means something at this place.
+    pub(crate) fn holder(&self, place: Attachment, address: IpAddr) -> Option<Holder> {
+        self.owners.get(&(self.realm(place, address), address)).copied()
     }
 
-    /// Whether a datagram to this address stays behind the NAT, delivered or not.
-    pub(crate) fn is_local(&self, nat: NatId, address: Ipv4Addr) -> bool {
-        let of_prefix = |address: Ipv4Addr| u32::from(address) >> 8;
-        self.owners.contains_key(&(Attachment::Behind(nat), address.into()))
-            || self.lans.get(nat.0 as usize).is_some_and(|lan| of_prefix(lan.base) == of_prefix(address))
+    /// Whether a datagram at this place, behind a router, has arrived or has to go further out. An address of its own
+    /// network never leaves it, even if another network uses the same.
+    pub(crate) fn whereabouts(&self, place: Attachment, address: IpAddr) -> Whereabouts {
+        let realm = self.realm(place, address);
+        let covered = match (realm, address) {
+            (Attachment::Behind(of), IpAddr::V4(address)) => {
+                let Some(lan) = self.lans.get(of.0 as usize) else { return Whereabouts::Beyond };
+                let covered = lan.covers(address);
+                if !covered && !lan.has_others {
+                    return Whereabouts::Beyond;
+                }
+                covered
+            }
+            _ => false,
+        };
+        match self.owners.get(&(realm, address)) {
+            Some(holder) if self.is_within(holder.place, place) => Whereabouts::Here(*holder),
+            None if covered && realm == place => Whereabouts::Nowhere,
+            _ => Whereabouts::Beyond,
+        }
     }
 
-    fn claim(&mut self, place: Attachment, address: IpAddr, owner: Owner) -> Result<(), AddressTaken> {
-        if self.owners.contains_key(&(place, address)) {
+    /// Whether a place is another, or behind a router there.
+    fn is_within(&self, mut inner: Attachment, outer: Attachment) -> bool {
+        loop {
+            match inner {
+                _ if inner == outer => return true,
+                Attachment::Public => return false,
+                Attachment::Behind(router) => inner = self.router_place(router),
+            }
+        }
+    }
+
+    fn realm(&self, place: Attachment, address: IpAddr) -> Attachment {
+        if address.is_ipv4() { self.realm_v4(place) } else { Attachment::Public }
+    }
+
+    fn realm_v4(&self, place: Attachment) -> Attachment {
+        match place {
+            Attachment::Public => Attachment::Public,
+            Attachment::Behind(router) => {
+                self.lans.get(router.0 as usize).map_or(Attachment::Public, |lan| lan.realm)
+            }
+        }
+    }
+
+    fn claim(&mut self, address: IpAddr, holder: Holder) -> Result<(), AddressTaken> {
+        let realm = self.realm(holder.place, address);
+        if self.owners.contains_key(&(realm, address)) {
             return Err(AddressTaken(address));
         }
-        self.owners.insert((place, address), owner);
+        if let (Attachment::Behind(of), IpAddr::V4(address)) = (realm, address)
+            && let Some(lan) = self.lans.get_mut(of.0 as usize)
+        {
+            lan.has_others |= !lan.covers(address);
+        }
+        self.owners.insert((realm, address), holder);
         Ok(())
     }
 
     fn next_address(&mut self, place: Attachment, family: Family) -> IpAddr {
-        if family == Family::V6 {
-            let [a, b] = [self.public_v6 >> 16, self.public_v6 & 0xffff].map(|half| half as u16);
-            self.public_v6 += 1;
-            return Ipv6Addr::new(0x2001, 0xdb8, a, b, 0, 0, 0, 1).into();
+        match family {
+            Family::V4 => self.next_v4(place, false).into(),
+            Family::V6 => {
+                let [a, b] = [self.public_v6 >> 16, self.public_v6 & 0xffff].map(|half| half as u16);
+                self.public_v6 += 1;
+                Ipv6Addr::new(0x2001, 0xdb8, a, b, 0, 0, 0, 1).into()
+            }
         }
-        let lan = match place {
+    }
+
+    fn next_v4(&mut self, place: Attachment, for_router: bool) -> Ipv4Addr {
+        let lan = match self.realm_v4(place) {
             Attachment::Public => None,
-            Attachment::Behind(nat) => self.lans.get_mut(nat.0 as usize),
+            Attachment::Behind(of) => self.lans.get_mut(of.0 as usize),
         };
-        match lan {
+        let (range, overflow, given) = match lan {
             // The router would be .1. A full /24 runs on into the next: nobody else is on this network.
             Some(lan) => {
                 lan.given += 1;
-                Ipv4Addr::from(u32::from(lan.base).wrapping_add(1 + lan.given)).into()
+                return Ipv4Addr::from(u32::from(lan.base).wrapping_add(1 + lan.given));
             }
-            None => {
-                self.public_hosts += 1;
-                numbered(HOST_RANGE, HOST_OVERFLOW, self.public_hosts - 1).into()
-            }
-        }
+            None if for_router => (NAT_RANGE, NAT_OVERFLOW, &mut self.public_nats),
+            None => (HOST_RANGE, HOST_OVERFLOW, &mut self.public_hosts),
+        };
+        *given += 1;
+        numbered(range, overflow, *given - 1)
     }
 }
 
@@ -221,10 +320,16 @@ const COMMON_LAN: Ipv4Addr = Ipv4Addr::new(192, 168, 1, 0);
 mod tests {
     use super::*;
 
+    fn a_nat(book: &mut AddressBook, overlapping: bool) -> (RouterId, Ipv4Addr) {
+        let config = NatConfig { overlapping, ..NatConfig::full_cone() };
+        let nat = book.add_router(Attachment::Public, Some(&config));
+        (nat, book.add_external(nat))
+    }
+
     #[test]
     fn a_large_world_never_gives_an_address_twice() {
         let mut book = AddressBook::default();
-        let (nat, _) = book.add_nat(false);
+        let nat = a_nat(&mut book, false).0;
         for place in [Attachment::Public, Attachment::Behind(nat)] {
             for family in [Family::V4, Family::V6] {
                 let mut all: Vec<IpAddr> = (0..600)
@@ -242,11 +347,13 @@ mod tests {
                     (Attachment::Public, IpAddr::V4(address)) => {
                         address.octets()[0] >= 240 || address.octets().starts_with(&[198, 51, 100])
                     }
-                    (Attachment::Behind(nat), IpAddr::V4(address)) => book.is_local(nat, *address),
+                    (place, IpAddr::V4(_)) => {
+                        matches!(book.whereabouts(place, *address), Whereabouts::Here(_))
+                    }
                 }));
             }
         }
-        let mut external: Vec<Ipv4Addr> = (0..600).map(|_| book.add_nat(true).1).collect();
+        let mut external: Vec<Ipv4Addr> = (0..600).map(|_| a_nat(&mut book, true).1).collect();
         external.sort_unstable();
         external.dedup();
         assert_eq!(external.len(), 600);
@@ -255,7 +362,7 @@ mod tests {
     #[test]
     fn an_address_is_taken_once_in_a_place_and_once_on_a_host() {
         let mut book = AddressBook::default();
-        let [(one, _), (two, _)] = [(); 2].map(|()| book.add_nat(true));
+        let [(one, _), (two, _)] = [(); 2].map(|()| a_nat(&mut book, true));
         let [first, second] = [one, two].map(|nat| book.add_host(Attachment::Behind(nat)));
         let address = book.add_interface(first, Attachment::Behind(one), Family::V4);
         assert_eq!(book.assign(second, Attachment::Behind(one), address), Err(AddressTaken(address)));

@@ -39,30 +39,50 @@
 //! assert_eq!(hello.at, sent + Duration::from_millis(20));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
+//!
+//! How to bring your own protocol, from tokio too, is in the [`manual`].
 #![forbid(unsafe_code)]
 
 mod address;
 mod dice;
+mod firewall;
+mod host;
 mod hosting;
+mod icmp;
 mod link;
+pub mod manual;
 mod nat;
+mod nat64;
 mod network;
+mod payload;
+mod preset;
 mod queue;
 mod record;
+mod router;
 mod rule;
 pub mod scenario;
+mod script;
 pub mod server;
 mod socket;
 mod stream;
 mod topology;
 
-pub use address::{AddressTaken, Attachment, Family, HostId, NatId};
+pub use address::{AddressTaken, Attachment, Family, HostId, RouterId};
+pub use firewall::{Firewall, Refusal, StreamPolicy};
 pub use floe_core::base::Instant;
+pub use host::Clock;
 pub use hosting::{HostingError, StunHost, TurnHost};
-pub use link::LinkConfig;
-pub use nat::{Filtering, Hairpin, Mapping, NatConfig, PortAssignment, Refresh};
+pub use icmp::{IcmpError, IcmpKind};
+pub use link::{Bandwidth, Bursts, LinkConfig, Oversize};
+pub use nat::{
+    DatagramRefusal, Filtering, Hairpin, Mapping, NatConfig, Pooling, PortAssignment, Refresh, SynRefusal,
+    TcpLifetimes,
+};
+pub use nat64::Nat64Prefix;
 pub use network::{Delivery, Network};
+pub use preset::Preset;
 pub use record::{Counters, DropReason, LogEntry, LogEvent, Tag};
+pub use router::{Families, Ipv6, RouterConfig};
 pub use rule::{Fate, Passing};
 pub use socket::BindError;
-pub use stream::{Firewall, Happening, Pieces, StreamChange, StreamEvent, StreamId, StreamKind};
+pub use stream::{Happening, Pieces, StreamChange, StreamEvent, StreamId, StreamKind};

@@ -4,6 +4,8 @@ use core::net::SocketAddr;
 use core::time::Duration;
 use std::collections::{BTreeMap, BTreeSet};
 
+use floe_core::base::Instant;
+
 use crate::address::HostId;
 use crate::dice::Dice;
 
@@ -35,8 +37,47 @@ pub struct LinkConfig {
     pub reordering: f64,
     /// How long a datagram is held back.
     pub reorder_delay: Duration,
-    /// The largest IP packet in bytes, headers included. What is larger is dropped and not fragmented.
+    /// The largest IP packet in bytes, headers included.
     pub mtu: usize,
+    /// What becomes of what is larger.
+    pub oversize: Oversize,
+    /// Times in which more is lost than otherwise.
+    pub bursts: Option<Bursts>,
+    /// How much it carries; none: any amount at once. Streams take no part of it.
+    pub bandwidth: Option<Bandwidth>,
+}
+
+/// What becomes of a datagram that is larger than the MTU.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub enum Oversize {
+    /// It is dropped, as where fragments are.
+    #[default]
+    Dropped,
+    /// It is sent in fragments, and lost if one of them is.
+    Fragmented,
+    /// It is dropped, and its sender is told the MTU by ICMP.
+    Told,
+}
+
+/// Loss in bursts, by the model of Gilbert and Elliott: the link is in a good or a bad state, and in each it loses datagrams
+/// independently. In the good one that is by [`LinkConfig::loss`]. The states change from one datagram to the next.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct Bursts {
+    /// The probability that a bad time begins with a datagram.
+    pub begin: f64,
+    /// The probability that it ends with one.
+    pub end: f64,
+    /// The probability that a datagram is lost in it.
+    pub loss: f64,
+}
+
+/// What one direction between two hosts can carry. What comes faster waits, and what finds no room in the queue is dropped.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Bandwidth {
+    /// In bits per second, of IP packets. Zero counts as one.
+    pub bits_per_second: u64,
+    /// How many bytes wait at the most.
+    pub queue: usize,
 }
 
 impl LinkConfig {
@@ -50,6 +91,9 @@ impl LinkConfig {
             reordering: 0.0,
             reorder_delay: Duration::ZERO,
             mtu: 1500,
+            oversize: Oversize::Dropped,
+            bursts: None,
+            bandwidth: None,
         }
     }
 
@@ -83,10 +127,36 @@ impl LinkConfig {
         Self { mtu, ..self }
     }
 
-    /// Whether a datagram with this payload is small enough.
-    pub(crate) fn fits(&self, payload: usize, to: SocketAddr) -> bool {
-        let ip_header = if to.is_ipv4() { 20 } else { 40 };
-        payload.saturating_add(ip_header + UDP_HEADER) <= self.mtu
+    /// The same link doing this with larger packets.
+    pub const fn with_oversize(self, oversize: Oversize) -> Self {
+        Self { oversize, ..self }
+    }
+
+    /// The same link with bad times.
+    pub const fn with_bursts(self, bursts: Bursts) -> Self {
+        Self { bursts: Some(bursts), ..self }
+    }
+
+    /// The same link carrying so many bits per second of IP packets, with a queue of so many bytes.
+    pub const fn with_bandwidth(self, bits_per_second: u64, queue: usize) -> Self {
+        Self { bandwidth: Some(Bandwidth { bits_per_second, queue }), ..self }
+    }
+
+    /// In how many packets a datagram with this payload is sent; none if it is too big.
+    pub(crate) fn packets(&self, payload: usize, to: SocketAddr) -> Option<usize> {
+        let ip_header = ip_header(to);
+        let content = payload.saturating_add(UDP_HEADER);
+        if content.saturating_add(ip_header) <= self.mtu {
+            return Some(1);
+        }
+        // RFC 791 §3.1: offsets count in eights.
+        let room = self.mtu.saturating_sub(ip_header) / 8 * 8;
+        (self.oversize == Oversize::Fragmented && room > 0).then(|| content.div_ceil(room))
+    }
+
+    /// Whether what it does depends on what it has done before.
+    pub(crate) fn has_state(&self) -> bool {
+        self.bursts.is_some() || self.bandwidth.is_some()
     }
 
     /// How long the next datagram takes.
@@ -107,15 +177,24 @@ impl Default for LinkConfig {
 /// All links of a world: one for everybody, exceptions for some, and the cuts. The pairs of hosts are (from, to).
 #[derive(Default)]
 pub(crate) struct Links {
+    /// Of those that have one. Who the receiver is may not be known.
+    states: BTreeMap<(HostId, Option<HostId>), LinkState>,
     pub(crate) common: LinkConfig,
     pub(crate) exceptions: BTreeMap<(HostId, HostId), LinkConfig>,
     pub(crate) cuts: BTreeSet<(HostId, HostId)>,
 }
 
 impl Links {
-    /// The link to a host. Who it is may not be known, as with a port that nobody has mapped yet.
-    pub(crate) fn between(&self, from: HostId, to: Option<HostId>) -> LinkConfig {
-        to.and_then(|to| self.exceptions.get(&(from, to))).copied().unwrap_or(self.common)
+    /// The link to a host, which is looked for if it matters. Who it is may not be known, as with a port that nobody has mapped yet.
+    pub(crate) fn between(&self, from: HostId, to: impl FnOnce() -> Option<HostId>) -> LinkConfig {
+        if self.exceptions.is_empty() {
+            return self.common;
+        }
+        to().and_then(|to| self.exceptions.get(&(from, to))).copied().unwrap_or(self.common)
+    }
+
+    pub(crate) fn state(&mut self, from: HostId, to: Option<HostId>) -> &mut LinkState {
+        self.states.entry((from, to)).or_default()
     }
 
     pub(crate) fn is_cut(&self, from: HostId, to: HostId) -> bool {
@@ -123,7 +202,48 @@ impl Links {
     }
 }
 
+/// What one direction between two hosts has come to.
+#[derive(Default)]
+pub(crate) struct LinkState {
+    is_bad: bool,
+    /// When the last packet that waits has been sent.
+    free_at: Instant,
+}
+
+impl LinkState {
+    /// The probability that the next datagram is lost.
+    pub(crate) fn loss(&mut self, link: &LinkConfig, dice: &mut Dice) -> f64 {
+        let Some(bursts) = link.bursts else { return link.loss };
+        self.is_bad = if self.is_bad { !dice.chance(bursts.end) } else { dice.chance(bursts.begin) };
+        if self.is_bad { bursts.loss } else { link.loss }
+    }
+
+    /// How long the next datagram waits and is sent; none if it finds no room.
+    pub(crate) fn pass(&mut self, now: Instant, size: usize, bandwidth: Bandwidth) -> Option<Duration> {
+        let rate = u128::from(bandwidth.bits_per_second.max(1));
+        let waits = self.free_at.since(now);
+        let ahead = (waits.as_nanos() * rate).div_ceil(8 * NANOS);
+        if ahead > 0 && ahead + size as u128 > bandwidth.queue as u128 {
+            return None;
+        }
+        let takes = (size as u128 * 8 * NANOS).div_ceil(rate);
+        let all = waits + Duration::from_nanos(u64::try_from(takes).unwrap_or(u64::MAX));
+        self.free_at = now + all;
+        Some(all)
+    }
+}
+
+/// The size of a datagram with this payload as an IP packet.
+pub(crate) fn packet_size(payload: usize, to: SocketAddr, packets: usize) -> usize {
+    payload.saturating_add(UDP_HEADER).saturating_add(packets.saturating_mul(ip_header(to)))
+}
+
+fn ip_header(to: SocketAddr) -> usize {
+    if to.is_ipv4() { 20 } else { 40 }
+}
+
 const UDP_HEADER: usize = 8;
+const NANOS: u128 = 1_000_000_000;
 
 #[cfg(test)]
 mod tests {
@@ -134,7 +254,9 @@ mod tests {
         let link = LinkConfig::default();
         let v4 = SocketAddr::from(([192, 0, 2, 1], 1));
         let v6 = SocketAddr::from(([0x2001, 0xdb8, 0, 0, 0, 0, 0, 1], 1));
-        assert!(link.fits(1472, v4) && !link.fits(1473, v4));
-        assert!(link.fits(1452, v6) && !link.fits(1453, v6));
+        assert_eq!([1472, 1473].map(|size| link.packets(size, v4)), [Some(1), None]);
+        assert_eq!([1452, 1453].map(|size| link.packets(size, v6)), [Some(1), None]);
+        let link = link.with_oversize(Oversize::Fragmented);
+        assert_eq!([1472, 1473, 2952, 2953].map(|size| link.packets(size, v4)), [1, 2, 2, 3].map(Some));
     }
 }

@@ -6,27 +6,36 @@ use core::time::Duration;
 
 use floe_core::base::Instant;
 
-use crate::address::{AddressTaken, Attachment, Family, HostId, NatId};
+use crate::address::{AddressTaken, Attachment, Family, HostId, RouterId};
 use crate::dice::Dice;
-use crate::link::{LinkConfig, Links};
-use crate::nat::{NatConfig, NatTable};
+use crate::firewall::{Cargo, Firewall, Wall};
+use crate::icmp::{IcmpError, IcmpKind};
+use crate::link::{LinkConfig, Links, Oversize, packet_size};
+use crate::nat::NatConfig;
+use crate::nat64::Nat64Prefix;
 use crate::queue::Queue;
 use crate::record::{Books, Counters, DropReason, LogEntry, LogEvent, Tag};
+use crate::router::{Families, RouterConfig};
 use crate::rule::{Fate, Passing, Rule};
+use crate::script::Script;
 use crate::socket::BindError;
 use crate::stream::{Happening, Streams};
-use crate::topology::{Protocol, Topology, Way};
+use crate::topology::{Receiver, Topology, Way};
 
 /// A simulated network, at [`Instant::ZERO`] when it is made.
 ///
-/// A NAT is next to the hosts behind it: it translates (and maps) when a datagram is sent, whatever the
-/// link then does with it, and it filters when a datagram arrives. Hosts behind the same NAT reach each other
-/// by their private addresses. There is one level of NATs.
+/// Routers are next to the hosts behind them: they translate (and map) when a datagram is sent, whatever the link then does
+/// with it, and they filter when a datagram arrives. Hosts behind the same NAT reach each other by their private addresses. Routers
+/// stand behind routers as one likes, each with a network of its own behind it.
 ///
 /// Ids belong to the network that made them; those of another may name something else here.
 pub struct Network {
     now: Instant,
     in_flight: Queue<Flight>,
+    /// ICMP errors under way.
+    pub(crate) errors: Queue<IcmpError>,
+    pub(crate) ports_answer: bool,
+    pub(crate) scripts: Queue<Script>,
     pub(crate) topology: Topology,
     pub(crate) links: Links,
     pub(crate) streams: Streams,
@@ -57,6 +66,9 @@ impl Network {
         Self {
             now: Instant::ZERO,
             in_flight: Queue::new(),
+            errors: Queue::new(),
+            ports_answer: false,
+            scripts: Queue::new(),
             topology: Topology::new(Dice::new(seed, 2)),
             links: Links::default(),
             streams: Streams::new(Dice::new(seed, 4)),
@@ -72,39 +84,77 @@ impl Network {
         self.now
     }
 
-    /// Adds a host with one IPv4 address at this place.
+    /// Adds a host at this place, with an address of each family that there is: see [`RouterConfig::families`]. On the public
+    /// internet it gets one of IPv4.
     pub fn add_host(&mut self, home: Attachment) -> HostId {
         let host = self.topology.addresses.add_host(home);
-        self.topology.addresses.add_interface(host, home, Family::V4);
+        let families: &[Family] = match self.topology.families(home) {
+            Families::V4 => &[Family::V4],
+            Families::Dual => &[Family::V4, Family::V6],
+            Families::V6 => &[Family::V6],
+        };
+        for family in families {
+            self.topology.addresses.add_interface(host, home, *family);
+        }
         host
     }
 
-    /// Adds a NAT whose external address the world chooses.
-    pub fn add_nat(&mut self, config: NatConfig) -> NatId {
-        let (nat, external) = self.topology.addresses.add_nat(config.overlapping);
-        self.topology.add_nat(config, external);
-        nat
+    /// Adds a router at this place, on the public internet or behind another. If it translates, the world chooses its external
+    /// addresses: of the network that it is plugged in at.
+    #[expect(clippy::expect_used, reason = "the world knows which addresses are free")]
+    pub fn add_router(&mut self, place: Attachment, config: impl Into<RouterConfig>) -> RouterId {
+        self.topology.add_router(place, None, config.into()).expect("a free address")
+    }
+
+    /// Adds a NAT on the public internet whose external address the world chooses.
+    pub fn add_nat(&mut self, config: NatConfig) -> RouterId {
+        self.add_router(Attachment::Public, config)
     }
 
     /// Adds a NAT with this external address.
-    pub fn add_nat_at(&mut self, external: Ipv4Addr, config: NatConfig) -> Result<NatId, AddressTaken> {
-        let nat = self.topology.addresses.add_nat_at(external, config.overlapping)?;
-        self.topology.add_nat(config, external);
-        Ok(nat)
+    pub fn add_nat_at(&mut self, external: Ipv4Addr, config: NatConfig) -> Result<RouterId, AddressTaken> {
+        self.topology.add_router(Attachment::Public, Some(external), config.into())
     }
 
-    /// The external address of a NAT; none if there is no such NAT.
-    pub fn external_address(&self, nat: NatId) -> Option<Ipv4Addr> {
-        self.topology.udp.nats.get(nat.0 as usize).map(NatTable::external)
+    /// The first external address of a router; none if there is no such router, or if it does not translate.
+    pub fn external_address(&self, router: RouterId) -> Option<Ipv4Addr> {
+        self.external_addresses(router).next()
     }
 
-    /// Makes a NAT forget its mappings, as a power cut does.
-    pub fn reboot(&mut self, nat: NatId) {
-        for layer in [&mut self.topology.udp, &mut self.topology.tcp] {
-            if let Some(nat) = layer.nats.get_mut(nat.0 as usize) {
-                nat.reboot();
-            }
+    /// The external addresses of a router that translates.
+    pub fn external_addresses(&self, router: RouterId) -> impl Iterator<Item = Ipv4Addr> {
+        let nat = self.topology.router(router).and_then(|router| router.nat.as_ref());
+        nat.into_iter().flat_map(|nat| nat.udp.externals())
+    }
+
+    /// Makes a router forget its mappings and the flows of its firewall, as a power cut does.
+    pub fn reboot(&mut self, router: RouterId) {
+        if let Some(router) = self.topology.router_mut(router) {
+            router.reboot();
         }
+    }
+
+    /// Gives a router another firewall, which knows of no flow, for what passes from now on. Streams that are there go on.
+    pub fn set_router_firewall(&mut self, router: RouterId, firewall: Firewall) {
+        if let Some(router) = self.topology.router_mut(router) {
+            router.wall = Wall::new(firewall);
+        }
+    }
+
+    /// The prefix under which hosts behind this router see IPv4: that of the first NAT64 on their way out. It is what DNS64 puts in
+    /// front of the addresses that it gives out (RFC 6147 §5.2), and what RFC 7050 finds.
+    pub fn nat64_prefix(&self, router: RouterId) -> Option<Nat64Prefix> {
+        self.topology.nat64_prefix(Attachment::Behind(router))
+    }
+
+    /// The same for a host, where its home is.
+    pub fn nat64_prefix_at(&self, host: HostId) -> Option<Nat64Prefix> {
+        self.topology.nat64_prefix(self.topology.addresses.home(host))
+    }
+
+    /// Whether hosts say by ICMP that nobody is at a port (RFC 1122 §4.1.3.1). At first they do not.
+    pub fn set_ports_answer(&mut self, answer: bool) {
+        self.ports_answer = answer;
     }
 
     /// Gives a host one more address at its home. An IPv6 address is public behind a NAT too.
@@ -118,14 +168,14 @@ impl Network {
         self.topology.addresses.add_interface(host, place, family)
     }
 
-    /// Gives a host this very address at this place. IPv6 addresses are always public.
+    /// Gives a host this very address at this place. IPv6 addresses are known everywhere.
     pub fn assign(&mut self, host: HostId, place: Attachment, address: IpAddr) -> Result<(), AddressTaken> {
         self.topology.addresses.assign(host, place, address)
     }
 
     /// Takes an address from a host and closes its sockets there. False if the host did not have it.
     pub fn remove_address(&mut self, host: HostId, address: IpAddr) -> bool {
-        self.topology.udp.sockets.close_all_at(host, address);
+        self.topology.udp.close_all_at(host, address);
         self.topology.addresses.remove(host, address)
     }
 
@@ -142,12 +192,12 @@ impl Network {
             None => (self.addresses(host).next().ok_or(BindError::NotAnAddress)?, 0),
         };
         self.topology.addresses.place_of(host, ip).ok_or(BindError::NotAnAddress)?;
-        self.topology.udp.sockets.bind(host, ip, port)
+        self.topology.udp.bind(host, ip, port)
     }
 
     /// Closes a socket. False if it was not bound.
     pub fn close(&mut self, host: HostId, local: SocketAddr) -> bool {
-        self.topology.udp.sockets.close(host, local)
+        self.topology.udp.close(host, local)
     }
 
     /// Sets the link between any two hosts that have none of their own, from the next datagram on.
@@ -202,12 +252,21 @@ impl Network {
         };
         let tag = self.books.tag_of(bytes);
         self.note(tag, line);
-        if !self.streams.firewall(host).passes_datagrams() {
-            return self.note(tag, LogEntry { event: LogEvent::Dropped(DropReason::Firewall), ..line });
-        }
-        let mut way = match self.topology.leave(Protocol::Udp, self.now, host, local, to) {
+        let mut way = match self.topology.leave(Cargo::Datagram, self.now, host, local, to) {
             Ok(way) => way,
-            Err(reason) => return self.note(tag, LogEntry { event: LogEvent::Dropped(reason), ..line }),
+            Err(reason) => {
+                if reason != DropReason::NotBound {
+                    self.answer((host, local), to, reason, None);
+                }
+                return self.note(tag, LogEntry { event: LogEvent::Dropped(reason), ..line });
+            }
+        };
+        let rewritten;
+        let bytes = if self.topology.rewrites.is_empty() {
+            bytes
+        } else {
+            rewritten = self.rewritten(bytes.to_vec());
+            &rewritten
         };
         let mut extra = Duration::ZERO;
         let passing = Passing { at: self.now, from: host, local, to, bytes };
@@ -220,13 +279,28 @@ impl Network {
             Fate::Delay(time) => extra = time,
         }
         let line = LogEntry { source: way.source, ..line };
-        let receiver =
-            self.topology.find(Protocol::Udp, self.now, way.place, to).ok().map(|found| found.host);
-        let link = self.links.between(host, receiver);
-        if !link.fits(bytes.len(), to) {
+        let link = self.links.between(host, || self.topology.find(Cargo::Datagram, self.now, way).ok());
+        let Some(packets) = link.packets(bytes.len(), to) else {
+            if link.oversize == Oversize::Told {
+                self.tell((host, local), to, IcmpKind::TooBig { mtu: link.mtu }, (None, Some(way)));
+            }
             return self.note(tag, LogEntry { event: LogEvent::Dropped(DropReason::TooBig), ..line });
+        };
+        let mut loss = link.loss;
+        if link.has_state() {
+            let receiver = self.topology.find(Cargo::Datagram, self.now, way).ok();
+            let state = self.links.state(host, receiver);
+            if let Some(bandwidth) = link.bandwidth {
+                let Some(time) = state.pass(self.now, packet_size(bytes.len(), to, packets), bandwidth)
+                else {
+                    return self
+                        .note(tag, LogEntry { event: LogEvent::Dropped(DropReason::QueueFull), ..line });
+                };
+                extra = extra.saturating_add(time);
+            }
+            loss = state.loss(&link, &mut self.link_dice);
         }
-        if self.link_dice.chance(link.loss) {
+        if (0..packets).any(|_| self.link_dice.chance(loss)) {
             return self.note(tag, LogEntry { event: LogEvent::Dropped(DropReason::Loss), ..line });
         }
         let twice = self.link_dice.chance(link.duplication);
@@ -235,13 +309,17 @@ impl Network {
         }
         for _ in 0..=u8::from(twice) {
             let at = self.now + link.transit(&mut self.link_dice) + extra;
-            self.in_flight.push(at, Flight { from: host, way, to, tag, bytes: bytes.to_vec() });
+            self.in_flight
+                .push(at, Flight { from: host, local, remote: to, way, tag, bytes: bytes.to_vec() });
         }
     }
 
-    /// When the next datagram arrives somewhere, if only to be dropped there, or something happens to a stream.
+    /// When the next datagram arrives somewhere, if only to be dropped there, or something else happens.
     pub fn next_event(&self) -> Option<Instant> {
-        self.next_datagram().into_iter().chain(self.streams.next_event()).min()
+        [self.next_datagram(), self.next_error(), self.streams.next_event(), self.scripts.next_at()]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     /// Lets time pass up to the next delivery, or, if there is none by then, to `until`. Call again for what
@@ -279,7 +357,7 @@ impl Network {
         local: SocketAddr,
         towards: SocketAddr,
     ) -> Result<SocketAddr, DropReason> {
-        self.topology.leave(Protocol::Udp, self.now, host, local, towards).map(|way| way.shown)
+        self.topology.leave(Cargo::Datagram, self.now, host, local, towards).map(|way| way.shown)
     }
 
     /// What became of all datagrams so far.
@@ -314,10 +392,18 @@ impl Network {
     }
 
     fn arrive(&mut self, flight: Flight) -> Option<Delivery> {
-        let Flight { from, way, to, tag, bytes } = flight;
-        let (source, destination, event) = match self.accept(from, way, to) {
-            Ok((host, local)) => (way.shown, local, LogEvent::Delivered(host)),
-            Err(reason) => (way.source, to, LogEvent::Dropped(reason)),
+        let Flight { from, local: sent_from, remote: sent_to, way, tag, mut bytes } = flight;
+        let (source, destination, event) = match self.accept(from, way) {
+            Ok(Receiver { host, local, remote }) => {
+                if !self.topology.rewrites.is_empty() {
+                    bytes = self.rewritten(bytes);
+                }
+                (remote, local, LogEvent::Delivered(host))
+            }
+            Err(reason) => {
+                self.answer((from, sent_from), sent_to, reason, Some(way));
+                (way.source, way.to, LogEvent::Dropped(reason))
+            }
         };
         self.note(tag, LogEntry { at: self.now, from, source, destination, size: bytes.len(), event });
         match event {
@@ -328,17 +414,21 @@ impl Network {
         }
     }
 
-    fn accept(&mut self, from: HostId, way: Way, to: SocketAddr) -> Result<(HostId, SocketAddr), DropReason> {
-        let receiver = self.topology.find(Protocol::Udp, self.now, way.place, to)?;
-        // Before the NAT, which a datagram that was cut off must not refresh.
-        if self.links.is_cut(from, receiver.host) {
-            return Err(DropReason::Blocked);
+    fn accept(&mut self, from: HostId, way: Way) -> Result<Receiver, DropReason> {
+        // Before any router, which a datagram that was cut off must not refresh.
+        if !self.links.cuts.is_empty() {
+            let receiver = self.topology.find(Cargo::Datagram, self.now, way)?;
+            if self.links.is_cut(from, receiver) {
+                return Err(DropReason::Blocked);
+            }
         }
-        if !self.streams.firewall(receiver.host).passes_datagrams() {
-            return Err(DropReason::Firewall);
-        }
-        self.topology.enter(Protocol::Udp, self.now, way, to, receiver)?;
-        Ok((receiver.host, receiver.local))
+        self.topology.enter(Cargo::Datagram, self.now, way)
+    }
+
+    /// What the routers on the way have made of a payload.
+    fn rewritten(&self, mut bytes: Vec<u8>) -> Vec<u8> {
+        self.topology.rewrites.iter().for_each(|rewrite| rewrite.apply(&mut bytes));
+        bytes
     }
 
     fn note(&mut self, tag: Option<Tag>, line: LogEntry) {
@@ -352,8 +442,10 @@ impl Network {
 /// A datagram under way.
 struct Flight {
     from: HostId,
+    /// The sender's socket, and where it has sent to.
+    local: SocketAddr,
+    remote: SocketAddr,
     way: Way,
-    to: SocketAddr,
     tag: Option<Tag>,
     bytes: Vec<u8>,
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use floe_core::base::Instant;
 
-use crate::address::{HostId, NatId};
+use crate::address::{HostId, RouterId};
 
 /// Why a datagram did not arrive.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -17,22 +17,34 @@ pub enum DropReason {
     Blocked,
     /// It was larger than the link's MTU.
     TooBig,
+    /// The link's queue had no room for it.
+    QueueFull,
     /// Nobody has the destination address where it was looked for, or the sender does not have
     /// the source address, or the two are not of one family.
     NoRoute,
     /// No socket is bound to the address at the sending or at the receiving host.
     NotBound,
     /// The NAT has no mapping at that port (any more).
-    NoMapping(NatId),
+    NoMapping(RouterId),
     /// The NAT's filter did not let the remote address in (RFC 4787 §5).
-    Filtered(NatId),
+    Filtered(RouterId),
     /// It was sent from the inside to the NAT's own external address, and the NAT does not
     /// hairpin (RFC 4787 §6).
-    NoHairpin(NatId),
+    NoHairpin(RouterId),
     /// The NAT has no port left for a new mapping.
-    PortsExhausted(NatId),
+    PortsExhausted(RouterId),
     /// A host's firewall let it neither out nor in.
     Firewall,
+    /// The router's firewall let it neither out nor in.
+    RouterFirewall(RouterId),
+    /// The router does not let IPv6 through, though its addresses are given out.
+    BrokenIpv6(RouterId),
+    /// The router keeps those behind it apart.
+    Isolated(RouterId),
+    /// The host that it came to, or was sent from, sleeps.
+    Asleep,
+    /// The host that it came to, or was sent from, has died.
+    Dead,
     /// The scenario's own rule took it.
     Rule,
 }

@@ -267,9 +267,9 @@ fn firewalls_let_out_what_they_are_for_and_nothing_in() {
     let behind = SocketAddr::new(local.ip(), 80);
     net.listen(client, behind, StreamKind::Tcp).unwrap();
     for (firewall, datagrams, tcp, tls, in_from_outside) in [
-        (Firewall::Open, true, true, true, true),
-        (Firewall::NoUdp, false, true, true, false),
-        (Firewall::WebOnly, false, false, true, false),
+        (Firewall::OPEN, true, true, true, true),
+        (Firewall::NO_UDP, false, true, true, false),
+        (Firewall::WEB_ONLY, false, false, true, false),
     ] {
         net.set_firewall(client, firewall);
         let mut opens = |host, to, kind| {

@@ -2,21 +2,26 @@
 //! away when it is next looked at.
 
 use core::net::{Ipv4Addr, SocketAddrV4};
+use core::time::Duration;
 use std::collections::BTreeMap;
 
 use floe_core::base::Instant;
 
-use super::{Filtering, Hairpin, Mapping, NatConfig, PortAssignment, Refresh};
+use super::ports::Ports;
+use super::{Filtering, Hairpin, Mapping, NatConfig, PortAssignment, Protocol, Refresh};
 use crate::dice::Dice;
 
-/// One NAT: its external address, and what it remembers.
+/// One NAT for one protocol: what it remembers.
 pub(crate) struct NatTable {
     config: NatConfig,
-    external: Ipv4Addr,
-    /// By external port. Every binding has its session in `sessions` and the other way round.
-    bindings: BTreeMap<u16, Binding>,
-    sessions: BTreeMap<Session, u16>,
-    last_port: Option<u16>,
+    protocol: Protocol,
+    ports: Ports,
+    /// By external address and port; several at one only if ports are overloaded. Every binding has its session in
+    /// `sessions` and the other way round.
+    bindings: BTreeMap<SocketAddrV4, Vec<Binding>>,
+    sessions: BTreeMap<Session, SocketAddrV4>,
+    /// Counts what goes out, to tell later from earlier at the same moment.
+    sent: u64,
 }
 
 /// What a mapping is for. What the mapping does not depend on is left at zero.
@@ -32,17 +37,26 @@ type Remote = (Ipv4Addr, u16);
 struct Binding {
     session: Session,
     expires: Instant,
+    /// What has been drawn for this mapping.
+    jitter: Duration,
+    /// TCP connections that are established.
+    connections: u32,
     /// Who was sent to, and until when that counts.
     permits: BTreeMap<Remote, Instant>,
+    /// Where ports are overloaded: the number of the last datagram to each remote, and of the last to any.
+    contacts: BTreeMap<Remote, u64>,
+    last_sent: u64,
 }
 
 impl NatTable {
-    pub(crate) fn new(config: NatConfig, external: Ipv4Addr) -> Self {
-        Self { config, external, bindings: BTreeMap::new(), sessions: BTreeMap::new(), last_port: None }
+    /// Without external addresses it maps nothing.
+    pub(crate) fn new(config: NatConfig, externals: Vec<Ipv4Addr>, protocol: Protocol) -> Self {
+        let ports = Ports::new(&config, externals);
+        Self { config, protocol, ports, bindings: BTreeMap::new(), sessions: BTreeMap::new(), sent: 0 }
     }
 
-    pub(crate) fn external(&self) -> Ipv4Addr {
-        self.external
+    pub(crate) fn externals(&self) -> impl Iterator<Item = Ipv4Addr> {
+        self.ports.externals()
     }
 
     pub(crate) fn hairpin(&self) -> Hairpin {
@@ -58,40 +72,50 @@ impl NatTable {
         dice: &mut Dice,
     ) -> Option<SocketAddrV4> {
         let session = Session { internal, remote: self.config.mapping.relevant(remote) };
-        let expires = now + self.config.lifetime;
-        let port = match self.sessions.get(&session) {
-            Some(port) if self.is_live(now, *port) => *port,
-            _ => self.open(now, session, expires, dice)?,
+        let known = self.sessions.get(&session).copied();
+        let external = match known.filter(|external| self.live(now, *external, session).is_some()) {
+            Some(external) => external,
+            None => self.open(now, session, dice)?,
         };
-        let permit = self.config.filtering.relevant(remote);
-        let refresh = self.config.refresh != Refresh::Inbound;
-        if let Some(binding) = self.bindings.get_mut(&port) {
-            if refresh {
-                binding.expires = expires;
-            }
-            if let Some(permit) = permit {
-                binding.permit(now, permit, expires);
-            }
+        self.sent += 1;
+        let (sent, config, protocol) = (self.sent, &self.config, self.protocol);
+        let here = self.bindings.get_mut(&external)?;
+        let binding = here.iter_mut().find(|binding| binding.session == session)?;
+        let expires = now + binding.lifetime(config, protocol);
+        if config.refresh != Refresh::Inbound {
+            binding.expires = expires;
         }
-        Some(SocketAddrV4::new(self.external, port))
+        if let Some(permit) = config.filtering.relevant(remote) {
+            binding.permit(now, permit, expires);
+        }
+        if config.port_assignment == PortAssignment::Overloading {
+            binding.contacts.insert((*remote.ip(), remote.port()), sent);
+            binding.last_sent = sent;
+        }
+        Some(external)
     }
 
-    /// The internal address behind an external port, if it is mapped.
-    pub(crate) fn internal(&self, now: Instant, port: u16) -> Option<SocketAddrV4> {
-        self.bindings
-            .get(&port)
-            .filter(|binding| now < binding.expires)
-            .map(|binding| binding.session.internal)
+    /// The internal address behind an external one, if that is mapped. The remote one tells mappings apart that share
+    /// it; the filter has no say in it.
+    pub(crate) fn internal(
+        &self,
+        now: Instant,
+        external: SocketAddrV4,
+        remote: SocketAddrV4,
+    ) -> Option<SocketAddrV4> {
+        let here = self.bindings.get(&external)?;
+        let found = chosen(here, now, remote)?;
+        here.get(found).map(|binding| binding.session.internal)
     }
 
-    /// A datagram comes in at a mapped port: whether the filter lets it pass.
-    pub(crate) fn inbound(&mut self, now: Instant, port: u16, remote: SocketAddrV4) -> bool {
+    /// A datagram comes in at a mapped address: whether the filter lets it pass.
+    pub(crate) fn inbound(&mut self, now: Instant, external: SocketAddrV4, remote: SocketAddrV4) -> bool {
         let permit = self.config.filtering.relevant(remote);
-        let expires = now + self.config.lifetime;
         let refresh = self.config.refresh != Refresh::Outbound;
-        let Some(binding) = self.bindings.get_mut(&port).filter(|binding| now < binding.expires) else {
-            return false;
-        };
+        let Some(here) = self.bindings.get_mut(&external) else { return false };
+        let Some(found) = chosen(here, now, remote) else { return false };
+        let Some(binding) = here.get_mut(found) else { return false };
+        let expires = now + binding.lifetime(&self.config, self.protocol);
         if let Some(permit) = permit {
             let Some(until) = binding.permits.get_mut(&permit).filter(|until| now < **until) else {
                 return false;
@@ -106,63 +130,165 @@ impl NatTable {
         true
     }
 
+    /// A TCP connection is established, or is so no longer: its mapping, and the entry of the filter, live accordingly from now
+    /// on. Tells its external address; none if it has no mapping.
+    pub(crate) fn connection_changed(
+        &mut self,
+        now: Instant,
+        internal: SocketAddrV4,
+        remote: SocketAddrV4,
+        is_established: bool,
+    ) -> Option<SocketAddrV4> {
+        let session = Session { internal, remote: self.config.mapping.relevant(remote) };
+        let external = *self.sessions.get(&session)?;
+        let mut here = self.bindings.get_mut(&external)?.iter_mut();
+        let binding = here.find(|binding| binding.session == session && now < binding.expires)?;
+        let connections = binding.connections;
+        binding.connections =
+            if is_established { connections.saturating_add(1) } else { connections.saturating_sub(1) };
+        binding.expires = now + binding.lifetime(&self.config, self.protocol);
+        if let Some(permit) = self.config.filtering.relevant(remote) {
+            binding.permit(now, permit, binding.expires);
+        }
+        Some(external)
+    }
+
     /// Forgets everything, as after a power cut. The next mappings are as if it were new.
     pub(crate) fn reboot(&mut self) {
         self.bindings.clear();
         self.sessions.clear();
-        self.last_port = None;
+        self.ports.forget();
     }
 
-    fn is_live(&self, now: Instant, port: u16) -> bool {
-        self.bindings.get(&port).is_some_and(|binding| now < binding.expires)
+    /// Moves every mapping, as it is, to an external address and port that none had before. One for which none is left
+    /// is lost. An overloaded port moves to the next higher one.
+    pub(crate) fn rebind(&mut self, now: Instant, dice: &mut Dice) {
+        self.sweep(now);
+        let before = core::mem::take(&mut self.bindings);
+        self.sessions.clear();
+        for external in before.keys() {
+            self.ports.release(*external);
+        }
+        let old: Vec<SocketAddrV4> = before.keys().copied().collect();
+        for binding in before.into_values().flatten() {
+            let (bindings, ports) = (&self.bindings, &mut self.ports);
+            let is_shared = self.config.port_assignment == PortAssignment::Overloading;
+            let is_free = |external| {
+                old.binary_search(&external).is_err() && (is_shared || !bindings.contains_key(&external))
+            };
+            if let Some(external) = ports.choose(binding.session.internal, dice, is_free) {
+                self.put(external, binding);
+            }
+        }
     }
 
-    fn open(&mut self, now: Instant, session: Session, expires: Instant, dice: &mut Dice) -> Option<u16> {
-        if is_time_to_sweep(self.bindings.len()) {
+    fn live(&self, now: Instant, external: SocketAddrV4, session: Session) -> Option<&Binding> {
+        let here = self.bindings.get(&external)?;
+        here.iter().find(|binding| binding.session == session && now < binding.expires)
+    }
+
+    fn open(&mut self, now: Instant, session: Session, dice: &mut Dice) -> Option<SocketAddrV4> {
+        if is_time_to_sweep(self.sessions.len()) || self.ports.is_any_full() {
             self.sweep(now);
         }
-        let port = self.free_port(now, session.internal.port(), dice)?;
-        self.last_port = Some(port);
-        // The session's own expired binding may sit at another port, and another's at this one.
-        if let Some(stale) = self.sessions.insert(session, port) {
-            self.bindings.remove(&stale);
-        }
-        let binding = Binding { session, expires, permits: BTreeMap::new() };
-        if let Some(stale) = self.bindings.insert(port, binding)
-            && stale.session != session
-        {
-            self.sessions.remove(&stale.session);
-        }
-        Some(port)
-    }
-
-    fn free_port(&mut self, now: Instant, internal: u16, dice: &mut Dice) -> Option<u16> {
-        let (low, high) = (u32::from(*self.config.ports.start()), u32::from(*self.config.ports.end()));
-        let count = (high + 1).checked_sub(low)?;
-        if self.bindings.len() as u32 >= count {
-            self.sweep(now);
-        }
-        if self.bindings.len() as u32 >= count {
-            return None;
-        }
-        let offset = |port: u16| u32::from(port).saturating_sub(low);
-        let first = match (self.config.port_assignment, self.last_port) {
-            (PortAssignment::Preserving, _) => offset(internal),
-            (PortAssignment::Sequential { step }, Some(last)) => offset(last) + u32::from(step.max(1)),
-            (PortAssignment::Sequential { .. }, None) | (PortAssignment::Random, _) => dice.below(count),
+        let (bindings, ports) = (&self.bindings, &mut self.ports);
+        let is_shared = self.config.port_assignment == PortAssignment::Overloading;
+        let is_free = |external| {
+            let here = bindings.get(&external).map_or(&[][..], Vec::as_slice);
+            is_shared || here.iter().all(|binding| now >= binding.expires)
         };
-        let mut ports = (0..count).map(|tried| (low + (first + tried) % count) as u16);
-        ports.find(|port| !self.is_live(now, *port))
+        let external = ports.choose(session.internal, dice, is_free)?;
+        // The session's own expired binding may sit at another port, and another's at this one.
+        if let Some(stale) = self.sessions.get(&session).copied() {
+            self.take_away(stale, |binding| binding.session == session);
+        }
+        self.take_away(external, |binding| now >= binding.expires);
+        let jitter = dice.up_to(self.config.lifetime_jitter);
+        let mut binding = Binding {
+            session,
+            expires: now,
+            jitter,
+            connections: 0,
+            permits: BTreeMap::new(),
+            contacts: BTreeMap::new(),
+            last_sent: 0,
+        };
+        binding.expires = now + binding.lifetime(&self.config, self.protocol);
+        self.put(external, binding);
+        Some(external)
+    }
+
+    fn put(&mut self, external: SocketAddrV4, binding: Binding) {
+        self.sessions.insert(binding.session, external);
+        let here = self.bindings.entry(external).or_default();
+        if here.is_empty() {
+            self.ports.take(external);
+        }
+        here.push(binding);
+    }
+
+    fn take_away(&mut self, external: SocketAddrV4, which: impl Fn(&Binding) -> bool) {
+        let Some(here) = self.bindings.get_mut(&external) else { return };
+        let sessions = &mut self.sessions;
+        here.retain(|binding| {
+            let goes = which(binding);
+            if goes {
+                sessions.remove(&binding.session);
+            }
+            !goes
+        });
+        if here.is_empty() {
+            self.bindings.remove(&external);
+            self.ports.release(external);
+        }
     }
 
     fn sweep(&mut self, now: Instant) {
-        self.bindings.retain(|_, binding| now < binding.expires);
-        let bindings = &self.bindings;
-        self.sessions.retain(|_, port| bindings.contains_key(port));
+        let (sessions, ports) = (&mut self.sessions, &mut self.ports);
+        self.bindings.retain(|external, here| {
+            here.retain(|binding| {
+                let lives = now < binding.expires;
+                if !lives {
+                    sessions.remove(&binding.session);
+                }
+                lives
+            });
+            if here.is_empty() {
+                ports.release(*external);
+            }
+            !here.is_empty()
+        });
     }
 }
 
+/// The place of the binding, of those at one external address, to which this remote belongs.
+fn chosen(here: &[Binding], now: Instant, remote: SocketAddrV4) -> Option<usize> {
+    let live = here.iter().enumerate().filter(|(_, binding)| now < binding.expires);
+    live.max_by_key(|(_, binding)| binding.claim(remote)).map(|(place, _)| place)
+}
+
 impl Binding {
+    /// How long it lives from now on.
+    fn lifetime(&self, config: &NatConfig, protocol: Protocol) -> Duration {
+        let at_least = match protocol {
+            Protocol::Udp => config.lifetime,
+            Protocol::Tcp if self.connections > 0 => config.tcp_lifetimes.established,
+            Protocol::Tcp => config.tcp_lifetimes.transitory,
+        };
+        at_least.saturating_add(self.jitter)
+    }
+
+    /// What speaks for it where several share a port: that it sent to this very remote, to its address, or at all; and
+    /// how late.
+    fn claim(&self, remote: SocketAddrV4) -> [u64; 3] {
+        if self.contacts.is_empty() {
+            return [0; 3];
+        }
+        let at_address = self.contacts.range((*remote.ip(), 0)..=(*remote.ip(), u16::MAX));
+        let exact = self.contacts.get(&(*remote.ip(), remote.port())).copied();
+        [exact.unwrap_or(0), at_address.map(|(_, sent)| *sent).max().unwrap_or(0), self.last_sent]
+    }
+
     fn permit(&mut self, now: Instant, remote: Remote, until: Instant) {
         if is_time_to_sweep(self.permits.len()) {
             self.permits.retain(|_, until| now < *until);
@@ -207,9 +333,17 @@ mod tests {
     const LAN: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 2);
     const OUT: Ipv4Addr = Ipv4Addr::new(203, 0, 113, 1);
 
+    fn udp(config: NatConfig) -> NatTable {
+        NatTable::new(config, vec![OUT], Protocol::Udp)
+    }
+
+    fn bound(nat: &NatTable) -> impl Iterator<Item = &Binding> {
+        nat.bindings.values().flatten()
+    }
+
     #[test]
     fn what_has_expired_does_not_pile_up() {
-        let mut nat = NatTable::new(NatConfig::symmetric(), OUT);
+        let mut nat = udp(NatConfig::symmetric());
         let mut dice = Dice::new(1, 0);
         for n in 0..10_000_u64 {
             let remote = SocketAddrV4::new(Ipv4Addr::from(n as u32), 9);
@@ -217,12 +351,12 @@ mod tests {
             assert!(nat.outbound(now, SocketAddrV4::new(LAN, 5000), remote, &mut dice).is_some());
             assert!(nat.bindings.len() <= 128 && nat.bindings.len() == nat.sessions.len());
         }
-        let mut nat = NatTable::new(NatConfig::port_restricted(), OUT);
+        let mut nat = udp(NatConfig::port_restricted());
         for n in 0..10_000_u64 {
             let remote = SocketAddrV4::new(Ipv4Addr::from(n as u32), 9);
             let now = Instant::from_millis(n * 2_000);
             nat.outbound(now, SocketAddrV4::new(LAN, 5000), remote, &mut dice);
-            assert!(nat.bindings.values().all(|binding| binding.permits.len() <= 128));
+            assert!(bound(&nat).all(|binding| binding.permits.len() <= 128));
         }
     }
 
@@ -230,20 +364,19 @@ mod tests {
     fn an_expired_mapping_is_closed_from_both_sides() {
         let config = NatConfig::full_cone();
         let end = Instant::ZERO + config.lifetime;
-        let mut nat = NatTable::new(config, OUT);
+        let mut nat = udp(config);
         let (internal, remote) = (SocketAddrV4::new(LAN, 5000), SocketAddrV4::new(Ipv4Addr::LOCALHOST, 9));
         let mapped = nat.outbound(Instant::ZERO, internal, remote, &mut Dice::new(3, 0)).unwrap();
         let before = end - Duration::from_nanos(1);
-        assert_eq!(nat.internal(before, mapped.port()), Some(internal));
-        assert!(nat.inbound(before, mapped.port(), remote));
-        assert_eq!(nat.internal(end, mapped.port()), None);
-        assert!(!nat.inbound(end, mapped.port(), remote));
+        assert_eq!(nat.internal(before, mapped, remote), Some(internal));
+        assert!(nat.inbound(before, mapped, remote));
+        assert_eq!(nat.internal(end, mapped, remote), None);
+        assert!(!nat.inbound(end, mapped, remote));
     }
 
     #[test]
     fn a_port_is_given_to_one_session_at_a_time() {
-        let config = NatConfig::symmetric().with_ports(6000..=6029);
-        let mut nat = NatTable::new(config, OUT);
+        let mut nat = udp(NatConfig::symmetric().with_ports(6000..=6029));
         let mut dice = Dice::new(2, 0);
         let mut now = Instant::ZERO;
         let mut refused = 0;
@@ -255,7 +388,8 @@ mod tests {
             let mapped = nat.outbound(now, SocketAddrV4::new(LAN, 5000), remote, &mut dice);
             refused += u32::from(mapped.is_none());
             assert!(nat.bindings.len() <= 30 && nat.bindings.len() == nat.sessions.len());
-            assert!(nat.sessions.iter().all(|(session, port)| nat.bindings[port].session == *session));
+            assert!(nat.bindings.values().all(|here| here.len() == 1));
+            assert!(bound(&nat).all(|binding| nat.sessions.contains_key(&binding.session)));
         }
         assert!((1..2_000).contains(&refused), "{refused}");
     }

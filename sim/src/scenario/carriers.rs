@@ -115,7 +115,7 @@ impl World {
 
     /// Does what an agent asks for.
     pub(super) fn on_socket_request(&mut self, id: PeerId, request: &SocketRequest) {
-        let (now, host) = (self.now(), self.host(id));
+        let (now, host) = (self.clock(id), self.host(id));
         match request {
             SocketRequest::Bind { socket, local } => {
                 let bound = self.network.bind(host, Some(SocketAddr::new(*local, 0)));
@@ -139,10 +139,11 @@ impl World {
                 let kind = if tls.is_some() { StreamKind::Tls } else { StreamKind::Tcp };
                 let from = SocketAddr::new(*local, port.unwrap_or(0));
                 let carrier = self.network.connect(host, Some(from), *remote, kind);
+                let begun = self.now();
                 let peer = self.peer_mut(id);
                 match carrier {
                     Ok(carrier) => {
-                        let opens_until = Some(now + CONNECT_PATIENCE);
+                        let opens_until = Some(begun + CONNECT_PATIENCE);
                         peer.carriers.streams.push(Stream {
                             id: *stream,
                             carrier,
@@ -168,7 +169,7 @@ impl World {
 
     /// Writes a frame to a stream of a peer. Nothing of it waits outside of the network.
     pub(super) fn write_to_stream(&mut self, id: PeerId, stream: StreamId, bytes: &[u8]) {
-        let now = self.now();
+        let now = self.clock(id);
         if let Some(carrier) = self.peer(id).carriers.carrier(stream) {
             self.network.write(carrier, bytes);
         }
@@ -177,12 +178,13 @@ impl World {
 
     /// Something has happened to a stream. Whether it is a peer's.
     pub(super) fn tell_peers(&mut self, event: &StreamEvent) -> bool {
-        let StreamEvent { at: now, host, stream: carrier, local, remote, change } = event;
+        let StreamEvent { host, stream: carrier, local, remote, change, .. } = event;
         let Some(id) = self.peers.iter().position(|p| p.host == *host).map(PeerId) else { return false };
+        let now = self.clock(id);
         let peer = self.peer_mut(id);
         if *change == StreamChange::Accepted(StreamKind::Tcp)
             && let Some((listener, _)) = peer.carriers.listeners.iter().find(|(_, at)| at == local)
-            && let Some(id) = peer.agent.stream_accepted(*now, *listener, *remote)
+            && let Some(id) = peer.agent.stream_accepted(now, *listener, *remote)
         {
             peer.carriers.streams.push(Stream { id, carrier: *carrier, remote: *remote, opens_until: None });
         }
@@ -196,7 +198,7 @@ impl World {
                 for of in peer.carriers.streams.iter_mut().filter(|s| s.id == stream) {
                     of.opens_until = None;
                 }
-                let known = peer.agent.stream_opened(*now, stream, *local);
+                let known = peer.agent.stream_opened(now, stream, *local);
                 debug_assert_eq!(known, Ok(()), "what was asked for");
                 None
             }
@@ -232,7 +234,7 @@ impl World {
     }
 
     fn end_stream(&mut self, id: PeerId, stream: StreamId, end: StreamEnd) {
-        let now = self.now();
+        let now = self.clock(id);
         let peer = self.peer_mut(id);
         peer.carriers.forget(stream);
         // The agent may have closed it meanwhile, and not been polled.
@@ -240,7 +242,7 @@ impl World {
     }
 
     fn read_from_stream(&mut self, id: PeerId, stream: StreamId, mut bytes: &[u8]) {
-        let now = self.now();
+        let now = self.clock(id);
         let mut scratch = vec![0; LARGEST_FRAME];
         while !bytes.is_empty() {
             match self.peer_mut(id).agent.stream_input(now, stream, &mut bytes, &mut scratch) {

@@ -6,7 +6,7 @@ use floe_core::{Socket, SocketId};
 
 use super::peer::STUN_SERVER;
 use super::{PeerId, World};
-use crate::{Attachment, Family, NatConfig};
+use crate::{Attachment, Family, RouterConfig};
 
 impl World {
     /// An interface of a peer goes down: it loses this address, its sockets there are closed, and its agent is told of each
@@ -18,7 +18,7 @@ impl World {
     #[expect(clippy::expect_used, reason = "a scenario that is wrong ends")]
     pub fn interface_down(&mut self, peer: PeerId, address: IpAddr) {
         self.note(format!("{} loses {address}", self.peer(peer).name));
-        let (now, host) = (self.now(), self.host(peer));
+        let (now, host) = (self.clock(peer), self.host(peer));
         for (socket, local) in self.peer(peer).sockets_at(address) {
             // An address may be lost, come back and be lost again, with other sockets.
             if self.network.close(host, local) {
@@ -39,15 +39,20 @@ impl World {
         self.plug_in(peer, Attachment::Public)
     }
 
-    /// The same behind a new NAT. The peer knows how that shows it to the world, as if a STUN server had told.
+    /// The same at this place.
+    pub fn interface_up_at(&mut self, peer: PeerId, place: Attachment) -> IpAddr {
+        self.plug_in(peer, place)
+    }
+
+    /// The same behind a new router. The peer knows how that shows it to the world, as if a STUN server had told.
     ///
     /// # Panics
     /// If its agent takes no more candidates.
     #[expect(clippy::expect_used, reason = "a scenario that is wrong ends")]
-    pub fn interface_up_behind(&mut self, peer: PeerId, nat: NatConfig) -> IpAddr {
-        let nat = self.network.add_nat(nat);
-        let address = self.plug_in(peer, Attachment::Behind(nat));
-        let (now, host) = (self.now(), self.host(peer));
+    pub fn interface_up_behind(&mut self, peer: PeerId, router: impl Into<RouterConfig>) -> IpAddr {
+        let router = self.network.add_router(Attachment::Public, router);
+        let address = self.plug_in(peer, Attachment::Behind(router));
+        let (now, host) = (self.clock(peer), self.host(peer));
         for (socket, local) in self.peer(peer).sockets_at(address) {
             if let Ok(mapped) = self.network.mapped_address(host, local, STUN_SERVER) {
                 let agent = self.agent(peer);
@@ -65,14 +70,14 @@ impl World {
     pub fn relay_down(&mut self, peer: PeerId) {
         self.note(format!("{} loses its relay", self.peer(peer).name));
         let (socket, (host, local)) = self.peer(peer).relay().expect("a virtual relay");
-        let now = self.now();
+        let now = self.clock(peer);
         self.network.close(host, local);
         self.agent(peer).socket_down(now, socket).expect("a relay that is up");
     }
 
     #[expect(clippy::expect_used, reason = "a world without free ports is a fault of the test, and ends it")]
     fn plug_in(&mut self, peer: PeerId, place: Attachment) -> IpAddr {
-        let (now, host) = (self.now(), self.host(peer));
+        let (now, host) = (self.clock(peer), self.host(peer));
         let address = self.network.add_interface(host, place, Family::V4);
         self.note(format!("{} gets {address}", self.peer(peer).name));
         for component in self.agent(peer).components().to_vec() {

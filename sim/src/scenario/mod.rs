@@ -38,7 +38,7 @@ use std::sync::{Arc, Mutex};
 
 use floe_core::{Agent, Cause, ComponentId, Event, Path, Report, Role, SocketId};
 
-pub use peer::{PeerSpec, TurnReach, behind, open};
+pub use peer::{PeerSpec, TurnReach, at, behind, open};
 pub use puppet::{Heard, PuppetId, Reply, is_nomination, is_request, is_response};
 pub use run::Goal;
 pub use servers::{StunId, TURN_USER, TurnId};
@@ -46,12 +46,16 @@ pub use signalling::Untold;
 pub use timeline::Timeline;
 pub use traffic::Tally;
 
+use crate::queue::Queue;
 use crate::{Attachment, HostId, Instant, LinkConfig, Network};
-use peer::Peer;
+use peer::{Peer, Place};
 use puppet::Puppet;
 use servers::Servers;
 use signalling::Signal;
 use traffic::Traffic;
+
+/// Something that a scenario wants done at a time.
+type Script = Box<dyn FnOnce(&mut World)>;
 
 /// One agent of a world.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -73,6 +77,8 @@ pub struct World {
     uses_offers: bool,
     /// What names stand for.
     names: Vec<(String, IpAddr)>,
+    /// What is to happen.
+    scripts: Queue<Script>,
     /// Steps since time moved on.
     idle: u32,
     timeline: Arc<Mutex<Timeline>>,
@@ -92,6 +98,7 @@ impl World {
             traffic_begun: 0,
             uses_offers: false,
             names: Vec::new(),
+            scripts: Queue::new(),
             idle: 0,
             timeline: Arc::default(),
         }
@@ -235,15 +242,17 @@ impl World {
     }
 
     fn add(&mut self, name: &'static str, role: Role, spec: PeerSpec) -> PeerId {
-        let place = match &spec.nat {
-            Some(nat) => Attachment::Behind(self.network.add_nat(nat.clone())),
-            None => Attachment::Public,
+        let place = match &spec.place {
+            Place::At(place) => *place,
+            Place::Behind(router) => {
+                Attachment::Behind(self.network.add_router(Attachment::Public, router.clone()))
+            }
         };
         let seed = (self.seed, self.peers.len());
-        let servers = spec.servers.clone();
+        let (servers, by_nat64) = (spec.servers.clone(), spec.by_nat64);
         let mut peer = Peer::new(name, role, spec, (&mut self.network, place), seed, &self.timeline);
         for server in servers {
-            self.tell_of_server(&mut peer.agent, &server);
+            self.tell_of_server(&mut peer, &server, by_nat64);
         }
         self.peers.push(peer);
         PeerId(self.peers.len() - 1)

@@ -10,22 +10,32 @@ use floe_core::{
 
 use super::carriers::Carriers;
 use super::{PeerId, StunId, Timeline, TurnId};
-use crate::{Attachment, Family, HostId, Instant, NatConfig, Network, StreamKind};
+use crate::{Attachment, Family, HostId, Instant, Network, RouterConfig, StreamKind};
 
-/// What a peer is to be. Made by [`open`] or [`behind`].
+/// What a peer is to be. Made by [`open`], [`behind`] or [`at`].
 #[derive(Clone, Debug)]
 pub struct PeerSpec {
-    pub(super) nat: Option<NatConfig>,
+    pub(super) place: Place,
     pub(super) config: AgentConfig,
     pub(super) role: Option<Role>,
     pub(super) dead_addresses: usize,
     pub(super) addresses: usize,
+    pub(super) dual_stack: bool,
+    pub(super) by_nat64: bool,
     pub(super) reflexive: bool,
     pub(super) virtual_relay: bool,
     pub(super) names: bool,
     pub(super) servers: Vec<ServerUse>,
     pub(super) transports: Transports,
     pub(super) story: Story,
+}
+
+/// Where a peer is plugged in.
+#[derive(Clone, Debug)]
+pub(super) enum Place {
+    At(Attachment),
+    /// Behind a router of its own.
+    Behind(RouterConfig),
 }
 
 /// What a peer's own sockets are.
@@ -76,12 +86,19 @@ pub(super) enum Told {
 
 /// A host on the public network, with one address.
 pub fn open() -> PeerSpec {
+    at(Attachment::Public)
+}
+
+/// A host that is plugged in there: perhaps behind a router that others are behind, too.
+pub fn at(place: Attachment) -> PeerSpec {
     PeerSpec {
-        nat: None,
+        place: Place::At(place),
         config: AgentConfig::default(),
         role: None,
         dead_addresses: 0,
         addresses: 1,
+        dual_stack: false,
+        by_nat64: false,
         reflexive: false,
         virtual_relay: false,
         names: false,
@@ -98,9 +115,9 @@ pub fn open() -> PeerSpec {
     }
 }
 
-/// A host behind a NAT of its own.
-pub fn behind(nat: NatConfig) -> PeerSpec {
-    PeerSpec { nat: Some(nat), ..open() }
+/// A host behind a router of its own, which may be a NAT.
+pub fn behind(router: impl Into<RouterConfig>) -> PeerSpec {
+    PeerSpec { place: Place::Behind(router.into()), ..open() }
 }
 
 impl PeerSpec {
@@ -123,6 +140,21 @@ impl PeerSpec {
     #[must_use]
     pub fn with_addresses(mut self, addresses: usize) -> Self {
         self.addresses = addresses;
+        self
+    }
+
+    /// With an IPv6 address besides. Those behind a [dual-stack](crate::RouterConfig::dual_stack) router have one anyway.
+    #[must_use]
+    pub fn dual_stack(mut self) -> Self {
+        self.dual_stack = true;
+        self
+    }
+
+    /// Knows the IPv4 addresses of its servers only, and has no IPv4: it asks them at those that DNS64 makes of them. Otherwise who has
+    /// no IPv4 asks by IPv6.
+    #[must_use]
+    pub fn through_nat64(mut self) -> Self {
+        self.by_nat64 = true;
         self
     }
 
@@ -300,7 +332,11 @@ impl Peer {
         let host = network.add_host(place);
         let extra = (spec.dead_addresses + spec.addresses).saturating_sub(1);
         for _ in 0..extra {
-            network.add_address(host, Family::V4);
+            let has_v4 = network.addresses(host).any(|ip| ip.is_ipv4());
+            network.add_address(host, if has_v4 { Family::V4 } else { Family::V6 });
+        }
+        if spec.dual_stack {
+            network.add_address(host, Family::V6);
         }
         let config = AgentConfig { role: spec.role.unwrap_or(role), ..spec.config };
         let mut agent = Agent::new(config, agent_seed(seed)).expect("a valid configuration");

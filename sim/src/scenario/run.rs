@@ -2,12 +2,13 @@
 
 use core::time::Duration;
 
-use floe_core::{ComponentId, Datagram, Event, MAX_TRANSMIT, Output, Received, SendError};
+use floe_core::{ComponentId, Datagram, Event, MAX_TRANSMIT, Output, Received, SendError, Tuple};
 
+use super::peer::Peer;
 use super::signalling::News;
 use super::traffic::Arrival;
 use super::{PeerId, World};
-use crate::{Delivery, Happening, Instant};
+use crate::{Clock, Delivery, Happening, IcmpError, Instant};
 
 /// How many steps may happen at one moment: far more than datagrams ever arrive at once.
 const MAX_STEPS_WITHOUT_TIME: u32 = 10_000;
@@ -48,6 +49,40 @@ impl World {
         while self.step(end) {}
     }
 
+    /// Does this when it is `when`, after what arrives at that time; if that is past, at the next step.
+    ///
+    /// ```
+    /// # use floe_sim::Instant;
+    /// # use floe_sim::scenario::{World, open, secs};
+    /// let mut world = World::seeded(1);
+    /// let [alice, _] = world.pair(open(), open());
+    /// world.at(Instant::ZERO + secs(5), move |world| {
+    ///     world.interface_up(alice);
+    /// });
+    /// ```
+    pub fn at(&mut self, when: Instant, what: impl FnOnce(&mut Self) + 'static) {
+        self.scripts.push(when, Box::new(what));
+    }
+
+    fn run_scripts(&mut self) {
+        let now = self.now();
+        while let Some((_, script)) = self.scripts.pop_until(now) {
+            script(self);
+        }
+    }
+
+    /// A peer's host sleeps for so long: its agent does nothing, and nothing reaches it. What signalling brings waits.
+    pub fn sleep(&mut self, peer: PeerId, time: Duration, clock: Clock) {
+        self.note(format!("{} sleeps for {time:?}", self.peer(peer).name));
+        let (host, until) = (self.host(peer), self.now() + time);
+        self.network.sleep(host, until, clock);
+    }
+
+    /// What a peer's clock says.
+    pub fn clock(&self, peer: PeerId) -> Instant {
+        self.network.clock(self.host(peer))
+    }
+
     /// Sends `data` over the path of a peer, if it has one.
     ///
     /// # Errors
@@ -71,7 +106,7 @@ impl World {
         component: ComponentId,
         data: &[u8],
     ) -> Result<bool, SendError> {
-        let now = self.now();
+        let now = self.clock(id);
         let peer = self.peer_mut(id);
         let mut scratch = [0; MAX_TRANSMIT];
         let transmit = peer.agent.send(now, component, data, &mut scratch)?;
@@ -105,7 +140,8 @@ impl World {
         let before = self.now();
         let mut wake = self.settle();
         wake.extend(self.network.next_event());
-        wake.extend(self.signals.iter().map(|s| s.at));
+        wake.extend(self.signals.iter().map(|s| self.due(s)));
+        wake.extend(self.scripts.next_at());
         wake.extend(self.next_traffic());
         wake.extend(self.next_of_servers());
         wake.extend(self.peers.iter().filter_map(|p| p.carriers.next_deadline()));
@@ -116,6 +152,7 @@ impl World {
             }
             self.advance_servers();
             self.advance_carriers();
+            self.run_scripts();
             self.settle();
             return false;
         }
@@ -124,6 +161,7 @@ impl World {
         }
         self.advance_servers();
         self.advance_carriers();
+        self.run_scripts();
         self.bring_signals();
         self.send_traffic();
         self.idle = if self.now() > before { 0 } else { self.idle + 1 };
@@ -142,7 +180,11 @@ impl World {
     }
 
     pub(super) fn drain(&mut self, id: PeerId) -> Option<Instant> {
-        let now = self.now();
+        let host = self.host(id);
+        if let Some(wakes) = self.network.sleeps_until(host) {
+            return Some(wakes);
+        }
+        let now = self.clock(id);
         let mut scratch = [0; MAX_TRANSMIT];
         loop {
             let peer = self.peer_mut(id);
@@ -157,7 +199,7 @@ impl World {
                 Output::Event(event) => self.on_event(id, event),
                 Output::Resolve(query) => self.on_query(id, &query),
                 Output::Socket(request) => self.on_socket_request(id, &request),
-                Output::Wait(until) => return until,
+                Output::Wait(until) => return until.map(|until| self.network.when(host, until)),
                 Output::Closed => return None,
             }
         }
@@ -195,6 +237,7 @@ impl World {
     fn happen(&mut self, happening: Happening) {
         match happening {
             Happening::Datagram(delivery) => self.deliver(delivery),
+            Happening::Icmp(error) => self.on_icmp(&error),
             Happening::Stream(event) => {
                 if !self.tell_peers(&event) {
                     self.tell_servers(&event);
@@ -203,17 +246,31 @@ impl World {
         }
     }
 
+    /// As a driver does it: the socket returns an error, and the agent is told of the tuple.
+    fn on_icmp(&mut self, error: &IcmpError) {
+        let of = |peer: &Peer| peer.live_socket(error.host, error.local);
+        let Some((index, socket)) =
+            self.peers.iter().enumerate().find_map(|(index, peer)| Some((index, of(peer)?)))
+        else {
+            return;
+        };
+        let now = self.clock(PeerId(index));
+        self.peer_mut(PeerId(index)).agent.send_failed(now, Tuple { socket, remote: error.remote });
+        self.drain(PeerId(index));
+    }
+
     fn deliver(&mut self, delivery: Delivery) {
         if self.deliver_to_server(&delivery) {
             return;
         }
-        let Delivery { at, host, local, remote, mut bytes } = delivery;
+        let Delivery { host, local, remote, mut bytes, .. } = delivery;
         let Some(index) = self.peers.iter().position(|p| p.is_on(host)) else {
             if let Some(puppet) = self.puppets.iter().position(|p| p.host == host) {
                 self.on_puppet_heard(puppet, local, remote, bytes);
             }
             return;
         };
+        let at = self.clock(PeerId(index));
         let peer = self.peer_mut(PeerId(index));
         let Some(socket) = peer.live_socket(host, local) else {
             self.on_traffic(&bytes, Arrival::Astray);

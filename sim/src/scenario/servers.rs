@@ -1,11 +1,9 @@
 //! STUN and TURN servers in a scenario: each on a public host of its own, with faults and inspection as the scenario likes.
 
-use core::net::SocketAddr;
-
-use floe_core::Agent;
+use core::net::{IpAddr, SocketAddr};
 
 use super::World;
-use super::peer::{ServerUse, TurnReach};
+use super::peer::{Peer, ServerUse, TurnReach};
 use crate::server::{StunServer, TurnConfig, TurnServer};
 use crate::{Delivery, HostId, Instant, StreamEvent, StunHost, TurnHost};
 
@@ -107,13 +105,26 @@ impl World {
 impl World {
     /// An agent is to ask a server.
     #[expect(clippy::expect_used, reason = "a server of a world is one that can be asked")]
-    pub(super) fn tell_of_server(&self, agent: &mut Agent, server: &ServerUse) {
+    pub(super) fn tell_of_server(&self, peer: &mut Peer, server: &ServerUse, by_nat64: bool) {
         let now = self.now();
+        let has_v4 = self.network.addresses(peer.host).any(|ip| ip.is_ipv4());
+        let prefix = self.network.nat64_prefix_at(peer.host).filter(|_| by_nat64);
+        // Every server has an address of each family.
+        let reached = |v4: SocketAddr, all: &[SocketAddr]| match (has_v4, prefix, v4.ip()) {
+            (false, Some(prefix), IpAddr::V4(ip)) => SocketAddr::new(prefix.synthesize(ip).into(), v4.port()),
+            (false, None, _) => all.iter().copied().find(SocketAddr::is_ipv6).unwrap_or(v4),
+            _ => v4,
+        };
+        let agent = &mut peer.agent;
         let (user, password) = TURN_USER;
         match *server {
-            ServerUse::Stun(id) => agent.add_stun_server(now, self.stun_address(id)),
+            ServerUse::Stun(id) => {
+                let all = self.servers.stun.get(id.0).map_or(&[][..], StunHost::addresses);
+                agent.add_stun_server(now, reached(self.stun_address(id), all))
+            }
             ServerUse::Turn(id, reach) => {
-                let address = self.turn_address(id);
+                let all = self.servers.turn.get(id.0).map_or(&[][..], TurnHost::addresses);
+                let address = reached(self.turn_address(id), all);
                 let server = match reach {
                     TurnReach::Udp => floe_core::TurnServer::udp(address, user, password),
                     TurnReach::Tcp => floe_core::TurnServer::tcp(address, user, password),

@@ -48,7 +48,7 @@ impl World {
     /// # Errors
     /// What an application would see: that the line cannot be read, or what the agent says to it.
     pub fn tell(&mut self, to: PeerId, line: &str) -> Result<(), Untold> {
-        let now = self.now();
+        let now = self.clock(to);
         self.note(format!("{} is told {line}", self.peer(to).name));
         let candidate: Candidate = line.parse().map_err(Untold::Line)?;
         self.agent(to).add_remote_candidate(now, &candidate).map_err(Untold::Refused)
@@ -59,7 +59,7 @@ impl World {
     /// # Errors
     /// As [`Self::tell`].
     pub fn tell_gone(&mut self, to: PeerId, line: &str) -> Result<(), Untold> {
-        let now = self.now();
+        let now = self.clock(to);
         self.note(format!("{} is told that {line} is gone", self.peer(to).name));
         let candidate: Candidate = line.parse().map_err(Untold::Line)?;
         self.agent(to).remove_remote_candidate(now, 0, &candidate).map_err(Untold::Refused)
@@ -78,7 +78,7 @@ impl World {
     /// If its agent has ended.
     #[expect(clippy::expect_used, reason = "a scenario that is wrong ends")]
     pub fn restart(&mut self, peer: PeerId) {
-        let now = self.now();
+        let now = self.clock(peer);
         self.note(format!("{} restarts", self.peer(peer).name));
         self.agent(peer).restart(now).expect("an agent that has not ended");
     }
@@ -90,7 +90,7 @@ impl World {
     /// If its agent has ended.
     #[expect(clippy::expect_used, reason = "a scenario that is wrong ends")]
     pub fn offer_restart(&mut self, peer: PeerId) {
-        let now = self.now();
+        let now = self.clock(peer);
         self.note(format!("{} offers to restart", self.peer(peer).name));
         self.uses_offers = true;
         if !core::mem::replace(&mut self.peer_mut(peer).offering, true) {
@@ -100,7 +100,7 @@ impl World {
     }
 
     fn on_offer(&mut self, to: PeerId, credentials: Credentials) -> Result<(), RemoteError> {
-        let now = self.now();
+        let now = self.clock(to);
         let peer = self.peer_mut(to);
         if peer.offering {
             if to.0 == 0 {
@@ -117,7 +117,7 @@ impl World {
     }
 
     fn on_answer(&mut self, to: PeerId, credentials: Credentials) -> Result<(), RemoteError> {
-        let now = self.now();
+        let now = self.clock(to);
         let peer = self.peer_mut(to);
         peer.offering = false;
         peer.agent.apply_restart(now).map_err(|_| RemoteError::Ended)?;
@@ -161,7 +161,7 @@ impl World {
     }
 
     pub(super) fn on_query(&mut self, id: PeerId, query: &Query) {
-        let now = self.now();
+        let now = self.clock(id);
         let found: Vec<_> =
             self.names.iter().filter(|(name, _)| *name == query.name).map(|(_, ip)| *ip).collect();
         let answer = if found.is_empty() { Err(Unresolved) } else { Ok(&found[..]) };
@@ -182,17 +182,24 @@ impl World {
         self.signals.extend(peer.other.map(|to| Signal { at, to, news }));
     }
 
+    /// When it arrives. Who sleeps is told when he wakes.
+    pub(super) fn due(&self, signal: &Signal) -> Instant {
+        let wakes = self.network.sleeps_until(self.host(signal.to));
+        wakes.map_or(signal.at, |wakes| wakes.max(signal.at))
+    }
+
     /// Whether any was due.
     pub(super) fn bring_signals(&mut self) -> bool {
         let now = self.now();
-        if self.signals.iter().all(|s| s.at > now) {
+        if self.signals.iter().all(|s| self.due(s) > now) {
             return false;
         }
         let (due, later): (Vec<_>, Vec<_>) =
-            core::mem::take(&mut self.signals).into_iter().partition(|s| s.at <= now);
+            core::mem::take(&mut self.signals).into_iter().partition(|s| self.due(s) <= now);
         self.signals = later;
         for Signal { to, news, .. } in due {
             let offers = self.uses_offers;
+            let now = self.clock(to);
             let peer = self.peer_mut(to);
             let taken = match news {
                 News::Offer(credentials) => self.on_offer(to, credentials),

@@ -147,6 +147,9 @@ impl World {
         for (index, lane) in traffic.lanes.iter_mut().enumerate().filter(|_| traffic.running) {
             while lane.next <= now {
                 lane.next = lane.next + traffic.every;
+                if self.network.sleeps_until(self.host(PeerId(index))).is_some() {
+                    continue;
+                }
                 let mut payload = lane.mark.clone();
                 payload.extend((lane.seen.len() as u64).to_be_bytes());
                 match self.dispatch(PeerId(index), ComponentId::FIRST, &payload) {

@@ -10,7 +10,7 @@ use core::net::SocketAddr;
 
 pub(crate) use table::Streams;
 
-use crate::{BindError, Delivery, HostId, Instant, Network};
+use crate::{BindError, Delivery, Firewall, HostId, IcmpError, Instant, Network};
 
 /// One end of a stream, at one host. The other end has another id.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -35,28 +35,6 @@ pub enum Pieces {
     Of(usize),
     /// At random, and what was written apart may come together.
     Random,
-}
-
-/// What a host's firewall lets out, beside answers to that. The default lets everything out, and in.
-#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
-pub enum Firewall {
-    /// Everything, and everything in.
-    #[default]
-    Open,
-    /// Streams, and no datagrams. Nothing that comes from outside first.
-    NoUdp,
-    /// TLS streams to port 443, and nothing else. Nothing that comes from outside first.
-    WebOnly,
-}
-
-impl Firewall {
-    pub(crate) fn passes_datagrams(self) -> bool {
-        self == Self::Open
-    }
-
-    pub(crate) fn passes_stream(self, kind: StreamKind, to: SocketAddr) -> bool {
-        self != Self::WebOnly || (kind == StreamKind::Tls && to.port() == 443)
-    }
 }
 
 /// Something has happened to a stream.
@@ -102,6 +80,8 @@ pub enum Happening {
     Datagram(Delivery),
     /// Something of a stream.
     Stream(StreamEvent),
+    /// Word of a datagram that did not arrive.
+    Icmp(IcmpError),
 }
 
 impl Network {
@@ -173,7 +153,7 @@ impl Network {
 
     /// Puts a firewall in front of a host, for what is sent from now on. Streams that are there go on.
     pub fn set_firewall(&mut self, host: HostId, firewall: Firewall) {
-        self.streams.firewalls.insert(host, firewall);
+        self.topology.set_wall(host, firewall);
     }
 
     /// Lets time pass up to the next thing that comes to a host, as [`advance`](Self::advance) does for datagrams only.
@@ -181,6 +161,17 @@ impl Network {
         loop {
             let datagram = self.next_datagram().filter(|at| *at <= until);
             let stream = self.streams.next_event().filter(|at| *at <= until);
+            let others = datagram.into_iter().chain(stream).min().unwrap_or(until);
+            if let Some((at, script)) =
+                self.scripts.pop_until(others.min(self.next_error().unwrap_or(others)))
+            {
+                self.pass(at);
+                script(self);
+                continue;
+            }
+            if let Some(error) = self.error_until(others) {
+                return Some(Happening::Icmp(error));
+            }
             match (datagram, stream) {
                 (None, None) => {
                     self.pass(until);

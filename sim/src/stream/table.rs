@@ -4,13 +4,14 @@ use core::net::SocketAddr;
 use core::time::Duration;
 use std::collections::{BTreeMap, VecDeque};
 
-use super::{Firewall, Pieces, StreamChange, StreamEvent, StreamId, StreamKind};
+use super::{Pieces, StreamChange, StreamEvent, StreamId, StreamKind};
 use crate::dice::Dice;
+use crate::firewall::Cargo;
 use crate::link::Links;
 use crate::queue::Queue;
 use crate::record::DropReason;
-use crate::topology::{Protocol, Topology, Way};
-use crate::{BindError, HostId, Instant};
+use crate::topology::{Receiver, Topology, Way};
+use crate::{BindError, HostId, Instant, RouterId};
 
 /// A request to connect is sent again after 1, 2, 4, 8 seconds; 16 seconds after the last it has failed.
 const ATTEMPTS: u32 = 5;
@@ -24,7 +25,6 @@ const STALLED_TOO_LONG: Duration = Duration::from_secs(60);
 /// All streams, with what is under way.
 pub(crate) struct Streams {
     pub(crate) pieces: Pieces,
-    pub(crate) firewalls: BTreeMap<HostId, Firewall>,
     listeners: BTreeMap<(HostId, SocketAddr), StreamKind>,
     ends: BTreeMap<StreamId, End>,
     queue: Queue<Flight>,
@@ -59,23 +59,20 @@ enum Flight {
     Again { from: StreamId, attempt: u32 },
     /// Something may have arrived at this end.
     Arrival(StreamId),
+    /// Somebody on this way refuses what was let in neither then nor, perhaps, now.
+    Refusal { from: StreamId, way: Way },
 }
 
 impl Streams {
     pub(crate) fn new(dice: Dice) -> Self {
         Self {
             pieces: Pieces::default(),
-            firewalls: BTreeMap::new(),
             listeners: BTreeMap::new(),
             ends: BTreeMap::new(),
             queue: Queue::new(),
             given: 0,
             dice,
         }
-    }
-
-    pub(crate) fn firewall(&self, host: HostId) -> Firewall {
-        self.firewalls.get(&host).copied().unwrap_or_default()
     }
 
     pub(crate) fn listen(
@@ -127,12 +124,21 @@ impl Streams {
         let again = now + Duration::from_secs(1 << attempt.min(ATTEMPTS));
         self.queue.push(again, Flight::Again { from, attempt: attempt + 1 });
         let (host, local, to, kind) = (end.host, end.local, end.remote, end.kind);
-        if !self.firewall(host).passes_stream(kind, to) {
-            return;
-        }
-        let Ok(way) = topology.leave(Protocol::Tcp, now, host, local, to) else { return };
-        let receiver = topology.find(Protocol::Tcp, now, way.place, to).ok().map(|found| found.host);
-        let link = links.between(host, receiver);
+        let cargo = Cargo::Stream(kind);
+        let way = match topology.leave(cargo, now, host, local, to) {
+            Ok(way) => way,
+            Err(reason) => {
+                if let Some((_, icmp)) = topology.refusal(reason, host)
+                    && topology.tells(host, local, icmp)
+                    && let Some(end) = self.ends.get_mut(&from)
+                {
+                    end.incoming.push_back((now, Item::Change(StreamChange::Refused)));
+                    self.queue.push(now, Flight::Arrival(from));
+                }
+                return;
+            }
+        };
+        let link = links.between(host, || topology.find(cargo, now, way).ok());
         if !self.dice.chance(link.loss) {
             self.queue.push(now + link.transit(&mut self.dice), Flight::Syn { from, way });
         }
@@ -167,6 +173,9 @@ impl Streams {
         reset: bool,
     ) -> bool {
         let Some(end) = self.remove(topology, stream) else { return false };
+        if end.is_open {
+            topology.connection_changed(now, end.host, (end.local, end.remote), false);
+        }
         if let Some((other, _)) = end.other {
             let change = if reset { StreamChange::Reset } else { StreamChange::Ended };
             if let Some(other) = self.ends.get_mut(&other).filter(|_| reset) {
@@ -193,11 +202,24 @@ impl Streams {
         links: &Links,
         now: Instant,
     ) -> Option<StreamEvent> {
-        match self.queue.pop_until(now)?.1 {
+        let event = match self.queue.pop_until(now)?.1 {
             Flight::Syn { from, way } => self.on_syn(topology, links, now, from, way),
             Flight::Again { from, attempt } => self.on_again(topology, links, now, from, attempt),
             Flight::Arrival(at) => self.on_arrival(topology, links, now, at),
+            Flight::Refusal { from, way } => {
+                // RFC 5382 REQ-4: who has sent a request the other way meanwhile hears nothing.
+                let caller = self.ends.get(&from).filter(|caller| caller.other.is_none())?;
+                let (host, kind) = (caller.host, caller.kind);
+                if topology.enter(Cargo::Stream(kind), now, way).is_err() {
+                    self.send(links, now, host, from, Item::Change(StreamChange::Refused));
+                }
+                None
+            }
+        }?;
+        if let StreamChange::Accepted(_) | StreamChange::Connected = event.change {
+            topology.connection_changed(now, event.host, (event.local, event.remote), true);
         }
+        Some(event)
     }
 
     /// A request to connect has come to where it was sent: to a listener, to somebody who connects likewise, or to nobody.
@@ -210,21 +232,30 @@ impl Streams {
         way: Way,
     ) -> Option<StreamEvent> {
         let caller = self.ends.get(&from)?;
-        let (caller_host, kind, to) = (caller.host, caller.kind, caller.remote);
+        let (caller_host, kind) = (caller.host, caller.kind);
         let already = caller.other;
-        let receiver = topology.find(Protocol::Tcp, now, way.place, to).ok()?;
-        if links.is_cut(caller_host, receiver.host) {
+        let (caller_place, cargo) = ((caller.host, caller.local), Cargo::Stream(kind));
+        let host = match topology.find(cargo, now, way) {
+            Ok(host) => host,
+            Err(reason) => {
+                self.refuse(topology, now, (from, way), caller_place, topology.refusal(reason, caller_host));
+                return None;
+            }
+        };
+        if links.is_cut(caller_host, host) {
             return None;
         }
-        let (host, local, remote) = (receiver.host, receiver.local, way.shown);
-        match topology.enter(Protocol::Tcp, now, way, to, receiver) {
-            Ok(()) => {}
-            Err(DropReason::NotBound) if self.firewall(host) == Firewall::Open => {
+        let (local, remote) = match topology.enter(cargo, now, way) {
+            Ok(Receiver { local, remote, .. }) => (local, remote),
+            Err(DropReason::NotBound) => {
                 self.send(links, now, host, from, Item::Change(StreamChange::Refused));
                 return None;
             }
-            Err(_) => return None,
-        }
+            Err(reason) => {
+                self.refuse(topology, now, (from, way), caller_place, topology.refusal(reason, host));
+                return None;
+            }
+        };
         // Both have begun: each request is the answer to the other's.
         let likewise = self.ends.iter().find(|(_, end)| {
             (end.host, end.local, end.remote) == (host, local, remote) && end.kind == kind && !end.is_open
@@ -237,7 +268,7 @@ impl Streams {
             self.send(links, now, host, from, Item::Change(StreamChange::Connected));
             return self.event(now, id, change?);
         }
-        if already.is_some() || self.firewall(host) != Firewall::Open {
+        if already.is_some() {
             return None;
         }
         if self.listeners.get(&(host, local)) != Some(&kind) {
@@ -284,7 +315,9 @@ impl Streams {
         let end = self.ends.get_mut(&at)?;
         let _due = end.incoming.front().filter(|(there, _)| *there <= now)?;
         let from = end.other.map(|(_, host)| host);
-        let cut = from.is_some_and(|from| links.is_cut(from, end.host));
+        let cut = from
+            .is_some_and(|from| links.is_cut(from, end.host) || topology.hosts.is_away(now, from).is_some())
+            || topology.hosts.is_away(now, end.host).is_some();
         if cut || topology.addresses.place_of(end.host, end.local.ip()).is_none() {
             let since = *end.stalled.get_or_insert(now);
             if now.since(since) >= STALLED_TOO_LONG {
@@ -320,10 +353,26 @@ impl Streams {
         }
     }
 
+    /// Plans what somebody on the way says to a request to connect.
+    fn refuse(
+        &mut self,
+        topology: &Topology,
+        now: Instant,
+        (from, way): (StreamId, Way),
+        (host, local): (HostId, SocketAddr),
+        refusal: Option<(Duration, Option<RouterId>)>,
+    ) {
+        if let Some((after, icmp)) = refusal
+            && topology.tells(host, local, icmp)
+        {
+            self.queue.push(now + after, Flight::Refusal { from, way });
+        }
+    }
+
     /// Puts something on its way to an end. Nothing overtakes what is in front of it.
     fn send(&mut self, links: &Links, now: Instant, from: HostId, to: StreamId, item: Item) {
         let Some(end) = self.ends.get_mut(&to) else { return };
-        let link = links.between(from, Some(end.host));
+        let link = links.between(from, || Some(end.host));
         let mut time = link.transit(&mut self.dice);
         let mut retries = 0;
         while retries < MAX_RETRIES && self.dice.chance(link.loss) {
@@ -352,7 +401,9 @@ impl Streams {
         change: StreamChange,
     ) -> Option<StreamEvent> {
         let event = self.event(now, id, change);
-        self.remove(topology, id);
+        if let Some(end) = self.remove(topology, id).filter(|end| end.is_open) {
+            topology.connection_changed(now, end.host, (end.local, end.remote), false);
+        }
         event
     }
 
@@ -377,10 +428,10 @@ impl Streams {
     /// Binds a port, or uses one that is bound already.
     fn share(&self, topology: &mut Topology, host: HostId, at: SocketAddr) -> Result<SocketAddr, BindError> {
         topology.addresses.place_of(host, at.ip()).ok_or(BindError::NotAnAddress)?;
-        if topology.tcp.sockets.is_bound(host, at) {
+        if topology.tcp.is_bound(host, at) {
             return Ok(at);
         }
-        topology.tcp.sockets.bind(host, at.ip(), at.port())
+        topology.tcp.bind(host, at.ip(), at.port())
     }
 
     /// Gives a port back that nothing uses any more.
@@ -388,7 +439,7 @@ impl Streams {
         let used = self.listeners.contains_key(&(host, at))
             || self.ends.values().any(|end| (end.host, end.local) == (host, at));
         if !used {
-            topology.tcp.sockets.close(host, at);
+            topology.tcp.close(host, at);
         }
     }
 }

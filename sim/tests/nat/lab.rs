@@ -4,7 +4,8 @@ use core::net::SocketAddr;
 use core::time::Duration;
 
 use floe_sim::{
-    Attachment, DropReason, Filtering, HostId, LinkConfig, Mapping, NatConfig, NatId, Network, PortAssignment,
+    Attachment, DropReason, Filtering, HostId, LinkConfig, Mapping, Network, PortAssignment, RouterConfig,
+    RouterId,
 };
 
 pub(crate) type Socket = (HostId, SocketAddr);
@@ -15,19 +16,19 @@ pub(crate) const SEQUENTIAL: PortAssignment = PortAssignment::Sequential { step:
 /// One host behind a NAT; outside, host A with ports 1 and 2 and host B with port 1.
 pub(crate) struct Lab {
     pub(crate) net: Network,
-    pub(crate) nat: NatId,
+    pub(crate) nat: RouterId,
     pub(crate) inside: Socket,
     /// A:1, A:2, B:1.
     pub(crate) outside: [Socket; 3],
 }
 
 impl Lab {
-    pub(crate) fn new(config: NatConfig) -> Self {
+    pub(crate) fn new(config: impl Into<RouterConfig>) -> Self {
         let mut net = Network::seeded(11);
         net.set_link(LinkConfig::one_way(Duration::ZERO));
         let [a, b] = [(); 2].map(|()| net.add_host(Attachment::Public));
         let outside = [(a, 1001), (a, 1002), (b, 1001)].map(|(host, port)| bind(&mut net, host, port));
-        let nat = net.add_nat(config);
+        let nat = net.add_router(Attachment::Public, config);
         let inside = net.add_host(Attachment::Behind(nat));
         let inside = bind(&mut net, inside, 5000);
         Self { net, nat, inside, outside }
@@ -59,7 +60,7 @@ impl Lab {
         assert_eq!(self.net.advance(self.net.now() + time), None);
     }
 
-    pub(crate) fn dropped(&self, reason: fn(NatId) -> DropReason) -> u64 {
+    pub(crate) fn dropped(&self, reason: fn(RouterId) -> DropReason) -> u64 {
         self.net.counters().dropped_for(reason(self.nat))
     }
 }

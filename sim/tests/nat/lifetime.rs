@@ -1,8 +1,11 @@
 //! What a NAT forgets, and what keeps it from doing so (RFC 4787 §4.3).
 
+use core::net::SocketAddr;
 use core::time::Duration;
 
-use floe_sim::{DropReason, LinkConfig, Mapping, NatConfig, PortAssignment, Refresh};
+use floe_sim::{
+    DropReason, LinkConfig, Mapping, NatConfig, PortAssignment, Refresh, StreamKind, TcpLifetimes,
+};
 
 use crate::lab::{FILTERINGS, Lab, SECOND, SEQUENTIAL};
 
@@ -96,4 +99,34 @@ fn links_and_cuts_between_hosts_hold_through_nats() {
     // What was cut off has not refreshed the mapping.
     lab.wait(10 * SECOND);
     assert!(!lab.comes_in(0, mapped));
+}
+
+#[test]
+fn a_mapping_for_tcp_lives_as_long_as_its_connection_lets_it() {
+    let config = NatConfig::full_cone();
+    let TcpLifetimes { established, transitory } = config.tcp_lifetimes;
+    // Whether somebody listens, whether the connection is closed again, and how long strangers can connect (RFC 5382 REQ-5).
+    for (listens, closes, lifetime) in
+        [(false, false, transitory), (true, false, established), (true, true, transitory)]
+    {
+        for (wait, gets_in) in [(lifetime - Duration::from_nanos(1), true), (lifetime, false)] {
+            let mut lab = Lab::new(config.clone());
+            let [(server, at), (stranger, from)] = [lab.outside[0], lab.outside[2]];
+            let (host, local) = lab.inside;
+            lab.net.listen(host, local, StreamKind::Tcp).unwrap();
+            if listens {
+                lab.net.listen(server, at, StreamKind::Tcp).unwrap();
+            }
+            let stream = lab.net.connect(host, Some(local), at, StreamKind::Tcp).unwrap();
+            lab.wait(Duration::ZERO);
+            if closes {
+                assert!(lab.net.close_stream(stream));
+            }
+            lab.wait(wait);
+            let mapped = SocketAddr::new(lab.net.external_address(lab.nat).unwrap().into(), local.port());
+            lab.net.connect(stranger, Some(from), mapped, StreamKind::Tcp).unwrap();
+            let got_in = lab.net.advance_all(lab.net.now()).is_some();
+            assert_eq!(got_in, gets_in, "listens {listens}, closes {closes}");
+        }
+    }
 }

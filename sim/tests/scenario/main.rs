@@ -15,6 +15,7 @@ mod lite;
 mod moving;
 mod names;
 mod nats;
+mod networks;
 mod pacing;
 mod relays;
 mod roaming;

@@ -1,8 +1,8 @@
 //! Peers behind NATs, with the server-reflexive candidate given by hand.
 
 use floe_core::{AgentConfig, CandidateType, Nomination};
-use floe_sim::scenario::{World, behind, both_selected, open, secs};
-use floe_sim::{Filtering, Mapping, NatConfig};
+use floe_sim::scenario::{TurnReach, World, at, behind, both_selected, open, secs};
+use floe_sim::{Attachment, Filtering, Hairpin, Mapping, NatConfig, RouterConfig};
 
 const FILTERINGS: [Filtering; 3] =
     [Filtering::EndpointIndependent, Filtering::AddressDependent, Filtering::AddressAndPortDependent];
@@ -64,4 +64,51 @@ fn regular_nomination_waits_for_better_pairs_and_takes_the_best_that_works() {
         "{}",
         world.timeline()
     );
+}
+
+#[test]
+fn two_guests_of_one_hotel_meet_only_by_its_hairpin() {
+    for hairpin in [Hairpin::None, Hairpin::ExternalSource] {
+        let mut world = World::seeded(5);
+        let nat = NatConfig::port_restricted().with_hairpin(hairpin);
+        let hotel = world.network().add_router(Attachment::Public, RouterConfig::from(nat).isolated());
+        let guest = || at(Attachment::Behind(hotel)).with_reflexive_candidate();
+        let [alice, bob] = world.pair(guest(), guest());
+        world.run_for(secs(5));
+        let met = hairpin != Hairpin::None;
+        assert_eq!(world.selected(alice).is_some(), met, "{}", world.timeline());
+        assert!(!met || world.agree(alice, bob));
+    }
+}
+
+#[test]
+fn two_homes_of_one_carrier_meet_by_the_carriers_hairpin() {
+    let mut world = World::seeded(6);
+    let nat = NatConfig::full_cone().with_hairpin(Hairpin::ExternalSource);
+    let carrier = Attachment::Behind(world.network().add_nat(nat));
+    let homes = [(); 2].map(|()| world.network().add_router(carrier, NatConfig::port_restricted()));
+    let [alice, bob] = homes.map(|home| at(Attachment::Behind(home)).with_reflexive_candidate());
+    let [alice, bob] = world.pair(alice, bob);
+    world.run_until(both_selected).within(secs(2));
+    assert!(world.agree(alice, bob), "{}", world.timeline());
+    assert_eq!(world.selected(alice).unwrap().remote_type, CandidateType::ServerReflexive);
+}
+
+#[test]
+fn an_office_without_udp_gets_out_by_the_streams_that_its_firewall_lets_out() {
+    let [no_udp, https] = [RouterConfig::corporate_udp_blocked(), RouterConfig::https_only()];
+    for (office, reach, meets) in [
+        (&no_udp, TurnReach::Udp, false),
+        (&no_udp, TurnReach::Tcp, true),
+        (&no_udp, TurnReach::Tls, true),
+        (&https, TurnReach::Tcp, false),
+        (&https, TurnReach::Tls, true),
+    ] {
+        let mut world = World::seeded(7);
+        let relay = world.turn_server();
+        let [alice, bob] = world.pair(behind(office.clone()).using_over(relay, reach), open());
+        world.run_for(secs(3));
+        assert_eq!(both_selected(&world), meets, "{reach:?}, {office:?}\n{}", world.timeline());
+        assert!(!meets || world.agree(alice, bob));
+    }
 }

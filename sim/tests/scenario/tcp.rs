@@ -12,7 +12,7 @@ use floe_sim::{Attachment, Firewall, NatConfig, Pieces, StreamKind};
 fn walled(world: &mut World, role: Role) -> [PeerId; 2] {
     let pair = world.pair(open().with_tcp().with_role(role), open().with_tcp().with_role(role.opposite()));
     let alice = world.host(pair[0]);
-    world.network().set_firewall(alice, Firewall::NoUdp);
+    world.network().set_firewall(alice, Firewall::NO_UDP);
     pair
 }
 
@@ -126,7 +126,7 @@ fn a_refused_connection_fails_its_pair_and_nothing_else() {
         // It is told to the peer, and nobody listens there.
         assert!(world.network().unlisten(host, first));
         let alices = world.host(alice);
-        world.network().set_firewall(alices, Firewall::NoUdp);
+        world.network().set_firewall(alices, Firewall::NO_UDP);
         world.run_until(both_selected).within(secs(2));
         assert!(world.agree(alice, bob));
         assert_eq!(transports(world, peers), [Transport::Tcp; 2]);
@@ -209,7 +209,7 @@ fn a_lite_agent_is_reached_over_a_connection() {
         let lite = open().with_tcp().with(AgentConfig { lite: true, ..Default::default() });
         let [alice, bob] = world.pair(open().with_tcp(), lite);
         let host = world.host(alice);
-        world.network().set_firewall(host, Firewall::NoUdp);
+        world.network().set_firewall(host, Firewall::NO_UDP);
         world.run_until(both_selected).within(secs(3));
         assert!(world.agree(alice, bob));
         world.send(bob, b"served").unwrap();
@@ -224,7 +224,7 @@ fn the_names_of_passive_candidates_are_resolved() {
     let mut world = World::seeded(1);
     let [alice, bob] = world.pair(open().tcp_only(), open().tcp_only().with_names());
     let host = world.host(alice);
-    world.network().set_firewall(host, Firewall::NoUdp);
+    world.network().set_firewall(host, Firewall::NO_UDP);
     world.run_until(both_selected).within(secs(3));
     assert!(world.agree(alice, bob));
 }

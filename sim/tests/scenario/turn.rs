@@ -77,9 +77,9 @@ fn behind_firewalls(world: &mut World, firewall: Firewall, peers: [PeerId; 2]) {
 #[test]
 fn with_udp_blocked_they_meet_through_turn_over_tcp_and_over_tls() {
     for (firewall, reach) in [
-        (Firewall::NoUdp, TurnReach::Tcp),
-        (Firewall::NoUdp, TurnReach::Tls),
-        (Firewall::WebOnly, TurnReach::Tls),
+        (Firewall::NO_UDP, TurnReach::Tcp),
+        (Firewall::NO_UDP, TurnReach::Tls),
+        (Firewall::WEB_ONLY, TurnReach::Tls),
     ] {
         for (seed, pieces) in [(1, Pieces::Whole), (2, Pieces::Of(1)), (3, Pieces::Random)] {
             let mut world = World::seeded(seed);

@@ -252,7 +252,7 @@ fn servers_leave_a_scenario_as_it_is() {
 fn a_relay_is_reached_over_every_kind_of_stream() {
     for (kind, port) in [(StreamKind::Tcp, 3478), (StreamKind::Tls, 5349), (StreamKind::Tls, 443)] {
         let mut net = Net::new();
-        let firewall = if port == 443 { Firewall::WebOnly } else { Firewall::NoUdp };
+        let firewall = if port == 443 { Firewall::WEB_ONLY } else { Firewall::NO_UDP };
         net.net.set_firewall(net.client.0, firewall);
         net.net.set_pieces(Pieces::Random);
         let at = SocketAddr::new(net.turn.address().ip(), port);
@@ -271,6 +271,7 @@ fn a_relay_is_reached_over_every_kind_of_stream() {
                             input.extend(bytes);
                         }
                     }
+                    Happening::Icmp(error) => panic!("{error:?}"),
                 }
             }
             core::mem::take(&mut input)
