@@ -50,7 +50,7 @@ pub(super) enum Question {
 /// the server's other port and address, and hairpinning with datagrams between the two sockets. Then the other addresses
 /// are asked themselves, which shows the mapping, and that they answer at all. Last comes the lifetime.
 ///
-/// A server that lies can make it send a few datagrams of 28 to 44 bytes to two addresses of the server's choice: its
+/// A server that lies can make it send a few dozen datagrams of 20 to 28 bytes to two addresses of the server's choice: its
 /// OTHER-ADDRESS and our mapped address. It has no other influence than on the result.
 #[derive(Debug)]
 pub struct Discovery {
@@ -334,7 +334,8 @@ impl Discovery {
     }
 }
 
-/// RFC 5780 §5: with a FINGERPRINT, since the port may be used for something else.
+/// Without a FINGERPRINT, which RFC 5780 §5 wants only on ports that carry something else as well: the answer has none then, and so can
+/// still be read when something on the way has rewritten an address in it (§3.6).
 fn write(question: Question, id: TransactionId, scratch: &mut [u8; MAX_PROBE]) -> Option<usize> {
     let message = MessageWriter::new(scratch, Class::Request, Method::BINDING, id);
     let message = match question {
@@ -344,5 +345,5 @@ fn write(question: Question, id: TransactionId, scratch: &mut [u8; MAX_PROBE]) -
         Question::Redirect(port) => message.response_port(port),
         _ => message,
     };
-    message.finish_with_fingerprint().ok()
+    message.finish().ok()
 }

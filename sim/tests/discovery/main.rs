@@ -11,4 +11,5 @@ mod axes;
 mod lab;
 mod lifetime;
 mod meeting;
+mod presets;
 mod servers;

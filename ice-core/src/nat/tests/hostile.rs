@@ -143,7 +143,7 @@ fn unasked_answers_do_not_stretch_the_search() {
     assert!(range.at_least >= Duration::from_secs(290) && range.at_most.is_none(), "{range:?}");
 }
 
-/// What a lying server can make us send to addresses of its choice: 28 to 44 bytes each, a few dozen of them.
+/// What a lying server can make us send to addresses of its choice: 20 to 28 bytes each, a few dozen of them.
 #[test]
 fn a_lying_server_does_not_make_us_flood_others() {
     let victim = at("192.0.2.66:53");
