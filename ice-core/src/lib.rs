@@ -110,6 +110,7 @@ pub mod description;
 mod gather;
 #[cfg(doc)]
 pub mod manual;
+pub mod nat;
 mod path;
 #[allow(dead_code, reason = "what frees a peer is still to be called")]
 mod relay;
@@ -129,7 +130,8 @@ pub use agent::{
 pub use base::{ComponentId, Instant, InterfaceId, PairId, SocketId, StreamId, Tuple};
 pub use candidate::{AddressPrefix, Candidate, CandidateFilter, CandidateType, CandidateTypes, PrefixError};
 pub use check::{
-    DEFAULT_PAIRS, MAX_PAIRS, MAX_PAIRS_PER_REMOTE_ADDRESS, Nomination, PathMeasure, Preference, Reach, Role,
+    DEFAULT_PAIRS, HopelessPairs, MAX_PAIRS, MAX_PAIRS_PER_REMOTE_ADDRESS, Nomination, PathMeasure,
+    Preference, Reach, Role,
 };
 pub use description::{Credentials, CredentialsError};
 pub use gather::{

@@ -7,7 +7,7 @@ use core::time::Duration;
 
 use crate::base::ComponentId;
 use crate::candidate::CandidateFilter;
-use crate::check::{DEFAULT_TA, MAX_PAIRS, MAX_TA, Nomination, Reach, Role};
+use crate::check::{DEFAULT_TA, HopelessPairs, MAX_PAIRS, MAX_TA, Nomination, Reach, Role};
 use crate::description::Credentials;
 
 /// How an agent behaves. The default is a controlling agent that connects fast.
@@ -30,6 +30,8 @@ pub struct AgentConfig {
     pub restart_by_itself: bool,
     /// How many pairs are tried.
     pub reach: Reach,
+    /// What becomes of pairs that cannot work, as far as the NATs are known ([`Agent::set_nat_behaviour`](super::Agent::set_nat_behaviour)).
+    pub hopeless_pairs: HopelessPairs,
     /// The Ta that we wish for, the distance between new checks: 5 ms to 10 s, 50 ms by default (RFC 8445 §14.2). It is signalled as
     /// `ice-pacing`, and the higher one of both sides' is used: a shorter one than the default only together with a peer that
     /// says so ([`Agent::set_remote_pacing`](super::Agent::set_remote_pacing)). A fraction of a millisecond is rounded up.
@@ -62,6 +64,7 @@ impl Default for AgentConfig {
             nomination: Nomination::default(),
             restart_by_itself: false,
             reach: Reach::default(),
+            hopeless_pairs: HopelessPairs::default(),
             ta: DEFAULT_TA,
             deadline: None,
             credentials: None,

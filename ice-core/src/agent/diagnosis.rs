@@ -12,6 +12,7 @@ use smallvec::SmallVec;
 use crate::base::StreamEnd;
 use crate::check::Role;
 use crate::gather::Silence;
+use crate::nat::{NatTraits, Prospect};
 use crate::trace::CheckFailure;
 
 /// Why there is no path, or no better one. Each has a line of text in its `Display`.
@@ -95,6 +96,16 @@ pub enum Cause {
         /// What is known of the mapping of our own NAT.
         mapping: MappingKnowledge,
     },
+    /// Nothing got through any pair, and this is what the application has told of the NATs
+    /// ([`Agent::set_nat_behaviour`](super::Agent::set_nat_behaviour)).
+    Nats {
+        /// Whether the two can meet without a relay.
+        prospect: Prospect,
+        /// Ours.
+        ours: NatTraits,
+        /// The peer's, by what it has signalled.
+        theirs: NatTraits,
+    },
     /// Answers came from other addresses than were asked (RFC 8445 §7.2.5.2.1).
     Asymmetric {
         /// How many.
@@ -167,6 +178,7 @@ impl Cause {
             Self::NoServerAnswered { .. } => "no-server-answered",
             Self::RelayFailed { .. } => "relay-failed",
             Self::NothingThrough { .. } => "nothing-through",
+            Self::Nats { .. } => "nats",
             Self::Asymmetric { .. } => "asymmetric",
             Self::Refused { .. } => "refused",
             Self::PairLimit { .. } => "pair-limit",
@@ -282,6 +294,18 @@ impl fmt::Display for Cause {
                     }
                 }
             }
+            Self::Nats { prospect, ours, theirs } => match prospect {
+                Prospect::Possible => write!(f, "our NAT {ours}"),
+                Prospect::WeHaveNoUdp => f.write_str("our own network lets no UDP through, or none to the STUN server"),
+                Prospect::PeerHasNoUdp => f.write_str("the peer says that its network lets no UDP through"),
+                Prospect::NoHairpin => {
+                    f.write_str("we and the peer are behind one NAT, which lets nobody meet through itself")
+                }
+                Prospect::NoCommonGround => write!(
+                    f,
+                    "the two NATs cannot meet without a relay: our NAT {ours}; the peer's NAT {theirs}"
+                ),
+            },
             Self::Asymmetric { answers } => {
                 write!(f, "{answers} answers came from another address than was asked")
             }
@@ -343,6 +367,8 @@ pub(super) struct Evidence {
     pub(super) send_failures: u32,
     pub(super) silence: Option<Silence>,
     pub(super) mapping: MappingKnowledge,
+    /// What the application knows of both NATs: ours, the peer's, and whether they can meet.
+    pub(super) nats: Option<(Prospect, NatTraits, NatTraits)>,
     /// There is a relayed candidate, or a server that was to give one.
     pub(super) relay: bool,
     /// A TURN server that gave none, or none yet, and its error code.
@@ -422,6 +448,11 @@ pub(super) fn diagnose(seen: &Evidence) -> Causes {
     if let Some((server, code)) = seen.relay_fault {
         causes.push(Cause::RelayFailed { server, code });
     }
+    let is_silent = seen.responses_received == 0 && seen.requests_received == 0 && seen.pairs > 0;
+    let nats = seen.nats.filter(|_| is_silent);
+    let nats = nats.map(|(prospect, ours, theirs)| (prospect, Cause::Nats { prospect, ours, theirs }));
+    // What cannot work explains more than that nothing works.
+    causes.extend(nats.filter(|(prospect, _)| *prospect != Prospect::Possible).map(|(_, cause)| cause));
     if seen.requests_sent > 0 && seen.responses_received == 0 {
         let Evidence { requests_sent, requests_received, .. } = *seen;
         if requests_received > 0 {
@@ -430,6 +461,7 @@ pub(super) fn diagnose(seen: &Evidence) -> Causes {
             causes.push(Cause::NothingThrough { requests_sent, relay: seen.relay, mapping: seen.mapping });
         }
     }
+    causes.extend(nats.filter(|(prospect, _)| *prospect == Prospect::Possible).map(|(_, cause)| cause));
     // An old session's traffic on a reused port looks the same: it comes after what is certain.
     if seen.strangers > 0 {
         causes.push(Cause::OtherUser { requests: seen.strangers });

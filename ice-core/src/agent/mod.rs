@@ -14,6 +14,7 @@ mod fragment;
 mod generation;
 mod lite;
 mod local;
+mod nats;
 mod output;
 mod poll;
 mod preference;
@@ -47,7 +48,7 @@ use core::net::SocketAddr;
 
 use crate::base::{ComponentId, Instant, PairId, Random, Tuple};
 use crate::candidate::{Candidate, CandidateFilter};
-use crate::check::{self, CheckConfig, Checks, Nomination, Role};
+use crate::check::{self, CheckConfig, Checks, HopelessPairs, Nomination, Role};
 use crate::description::Credentials;
 use crate::gather::{Gatherer, Socket, SocketError};
 use crate::path::{Flow, Gate, Outlet, Paths};
@@ -120,6 +121,7 @@ pub struct Agent {
     remote_filter: CandidateFilter,
     carriers: Carriers,
     server_names: ServerNames,
+    hopeless_pairs: HopelessPairs,
 }
 
 /// The peer's credentials, ready for use.
@@ -199,6 +201,7 @@ impl Agent {
             remote_filter: config.remote_filter,
             carriers: Carriers::default(),
             server_names: ServerNames::default(),
+            hopeless_pairs: config.hopeless_pairs,
             components,
         })
     }
@@ -401,6 +404,7 @@ impl Agent {
             ),
             silence: self.gatherer.inquiries.silence(),
             mapping: self.mapping(),
+            nats: self.generations.current.checks.forecast().map(check::Forecast::verdict),
             relay: self.gatherer.relays.are_configured() || self.has_relayed_candidate(),
             relay_fault: self.hints.relay_fault.or_else(|| {
                 // It may yet answer, but that it has not is the best that can be said.

@@ -6,7 +6,7 @@ use core::net::SocketAddr;
 use smallvec::SmallVec;
 
 use super::carry::Slots;
-use super::{Agent, Event, Life, MAX_TRANSMIT, MappingKnowledge, ServerFault};
+use super::{Agent, Event, Life, MAX_TRANSMIT, ServerFault};
 use crate::base::{Instant, SocketId, Tuple};
 use crate::gather::{Inquiry, ServerError};
 use crate::trace::{DropReason, TraceEvent};
@@ -123,15 +123,6 @@ impl Agent {
         let slot = self.generations.current.checks.next_slot();
         let needed = self.sockets_without_choice();
         self.gatherer.inquiries.next_deadline(slot, |socket| needed.contains(&socket))
-    }
-
-    /// What the answers of STUN servers say of our own NAT: it takes two servers of different addresses.
-    pub fn mapping(&self) -> MappingKnowledge {
-        match self.gatherer.inquiries.maps_alike() {
-            None => MappingKnowledge::Unknown,
-            Some(true) => MappingKnowledge::EndpointIndependent,
-            Some(false) => MappingKnowledge::EndpointDependent,
-        }
     }
 
     /// Those whose reflexive candidates matter still (RFC 8445 §5.1.1.4).

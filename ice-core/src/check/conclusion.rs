@@ -124,6 +124,8 @@ impl Checks {
         let rivals = pairs
             .filter(|p| p.priority > best.priority && p.is_undecided())
             .filter(|p| p.state != PairState::Frozen || !self.is_spoken_for(p.foundation, now))
+            // One that cannot work, as far as is known, has its turn last, and is then waited for as if it had had it in time.
+            .map(|p| if p.is_poor() && p.stats.first_request.is_some() { best } else { p })
             .map(|p| Rival { first_request: p.stats.first_request });
         // A way over TCP is second to one over UDP, as a relay is.
         let view = Best { rtt: valid.rtt, relayed: valid.relayed || best.link != Link::Datagrams };

@@ -9,6 +9,7 @@ mod conflict;
 mod connection;
 mod counters;
 mod doubt;
+mod forecast;
 mod lite;
 mod nomination;
 mod pacing;
@@ -21,6 +22,7 @@ mod role;
 mod schedule;
 mod set;
 
+use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 use core::time::Duration;
@@ -43,11 +45,13 @@ use renomination::Renomination;
 use set::ChecklistSet;
 
 pub use checklist::{DEFAULT_PAIRS, MAX_PAIRS, MAX_PAIRS_PER_REMOTE_ADDRESS, Reach};
+pub use forecast::HopelessPairs;
 pub use nomination::{Nomination, PathMeasure, Preference};
 pub use role::Role;
 
 #[cfg(test)]
 pub(crate) use conflict::MAX_REFUSED;
+pub(crate) use forecast::Forecast;
 #[cfg(test)]
 pub(crate) use lite::MAX_LITE_PAIRS;
 pub(crate) use pacing::{DEFAULT_TA, MAX_TA};
@@ -128,6 +132,7 @@ pub(crate) struct Checks {
     last_number: u32,
     effects: VecDeque<Effect>,
     tally: Tally,
+    forecast: Option<Box<Forecast>>,
 }
 
 /// Whether a check was sent yet: until then the initial states are computed over all pairs.
@@ -224,6 +229,7 @@ impl Checks {
             last_number: 0,
             effects: VecDeque::with_capacity(8),
             tally: Tally::default(),
+            forecast: None,
         }
     }
 
@@ -243,6 +249,7 @@ impl Checks {
         next.renominates = self.renominates;
         next.last_number = self.last_number;
         next.next_slot = self.next_slot;
+        next.forecast = self.forecast.clone();
         next
     }
 
@@ -263,6 +270,7 @@ impl Checks {
         self.conflict = other.conflict.clone();
         self.last_number = self.last_number.max(other.last_number);
         self.next_slot = self.next_slot.max(other.next_slot);
+        self.forecast = other.forecast.clone();
     }
 
     /// The name that a new pair would get; the last one again when all have been used.

@@ -29,6 +29,7 @@ pub(crate) struct Pair {
     /// The number of our own nomination of it; 0 if there was none.
     pub(crate) numbered: u32,
     pub(crate) turn: Turn,
+    pub(crate) outlook: Outlook,
     pub(crate) stats: PairStats,
 }
 
@@ -100,6 +101,14 @@ impl Tenure {
     }
 }
 
+/// What the NATs on both sides let hope for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Outlook {
+    Fair,
+    /// It cannot work, as far as they are known.
+    Poor,
+}
+
 /// What went over a pair, for reports.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct PairStats {
@@ -128,6 +137,7 @@ impl Pair {
             nomination: PairNomination::None,
             numbered: 0,
             turn: Turn::First,
+            outlook: Outlook::Fair,
             stats: PairStats::default(),
         }
     }
@@ -161,6 +171,11 @@ impl Pair {
     /// Whether an authenticated request came in on it: then it is worth more than any that is only hoped for.
     pub(crate) fn was_heard(&self) -> bool {
         self.stats.requests_received > 0
+    }
+
+    /// Whether it is hoped for least: the NATs speak against it, and nothing was heard on it.
+    pub(crate) fn is_poor(&self) -> bool {
+        self.outlook == Outlook::Poor && !self.was_heard()
     }
 
     pub(crate) fn valid(&self) -> Option<Valid> {

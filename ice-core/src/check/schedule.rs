@@ -101,6 +101,7 @@ impl Checks {
         if leads || proven {
             self.set_state(cx, id, PairState::Waiting);
         }
+        self.judge(cx, id);
     }
 
     /// Puts a pair into the triggered-check queue (RFC 8445 §7.3.1.4).
@@ -141,6 +142,7 @@ impl Checks {
             // What the peer was heard on comes before what is only hoped for.
             .or_else(|| self.to_repeat(cx.now, Pair::was_heard))
             .or_else(|| self.in_turn(|checks, stream| checks.next_of_reserve(cx, stream)))
+            .or_else(|| self.in_turn(Self::next_hopeless))
             .or_else(|| self.to_repeat(cx.now, |_| true))
     }
 
@@ -166,6 +168,11 @@ impl Checks {
             return Some(id);
         }
         self.unfreeze_if_idle(cx, stream);
+        self.set.stream(stream)?.first(is_next)
+    }
+
+    /// What cannot work, as far as is known, comes last.
+    fn next_hopeless(&mut self, stream: usize) -> Option<PairId> {
         self.set.stream(stream)?.first(|p| p.state == PairState::Waiting)
     }
 
@@ -180,7 +187,7 @@ impl Checks {
     /// RFC 8445 §6.1.4.2 step 2.
     fn unfreeze_if_idle(&mut self, cx: &mut Context<'_>, stream: usize) {
         let first = |checks: &Self, wanted: &dyn Fn(&Pair) -> bool| checks.set.stream(stream)?.first(wanted);
-        if first(self, &|p| p.state == PairState::Waiting).is_some() {
+        if first(self, &is_next).is_some() {
             return;
         }
         while let Some(id) = first(self, &|p| self.is_thawed(p, cx.now)) {
@@ -238,6 +245,7 @@ impl Checks {
             pair.turn = turn;
         }
         self.set_state(cx, id, PairState::Waiting);
+        self.judge(cx, id);
         Some(id)
     }
 
@@ -370,6 +378,11 @@ impl Checks {
 /// RFC 8445 §6.1.2.6: the first of a foundation has the lowest component, then the highest priority.
 fn rank(pair: &Pair) -> (ComponentId, core::cmp::Reverse<u64>, PairId) {
     (pair.component, core::cmp::Reverse(pair.priority), pair.id)
+}
+
+/// Whether it waits for an ordinary check, and may hope for something.
+fn is_next(pair: &Pair) -> bool {
+    pair.state == PairState::Waiting && !pair.is_poor()
 }
 
 fn is_over(pair: &Pair, now: Instant) -> bool {

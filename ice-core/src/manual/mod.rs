@@ -10,6 +10,7 @@
 //! 7. [Threats](threats): what an attacker may try, what answers it, and which test shows that.
 //! 8. [When it does not connect](trouble): causes, reports and traces.
 //! 9. [STUN and TURN servers](servers): naming them, what a driver does for them, faults, relay first.
+//! 10. [Our own NAT](nat): measuring it, and what an agent does with the result.
 //!
 //! Sections (§) are of RFC 8445 where no other is named. Whether a single requirement of an RFC is met, where and why not, is in
 //! `docs/conformance.md` of the repository.
@@ -60,4 +61,8 @@ pub mod trouble {
 
 pub mod servers {
     #![doc = include_str!("servers.md")]
+}
+
+pub mod nat {
+    #![doc = include_str!("nat.md")]
 }

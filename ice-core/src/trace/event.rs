@@ -252,6 +252,8 @@ pub enum CheckFailure {
     ConsentLost,
     /// It was valid and the peer has revoked its consent (RFC 7675 §5.2).
     ConsentRevoked,
+    /// The NATs on both sides, as far as they are known, cannot let it work, and such pairs are skipped.
+    Hopeless,
     /// Another pair of its component was selected first (RFC 8445 §8.1.2).
     Concluded,
     /// One of its candidates was taken away.
@@ -273,6 +275,7 @@ impl fmt::Display for CheckFailure {
             Self::NominationUnanswered => "nomination not answered",
             Self::ConsentLost => "consent expired",
             Self::ConsentRevoked => "consent revoked",
+            Self::Hopeless => "the two NATs cannot meet there",
             Self::Concluded => "another pair was selected first",
             Self::Removed => "its candidate was removed",
             Self::Disconnected(end) => return end.fmt(f),

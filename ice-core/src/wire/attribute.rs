@@ -93,6 +93,8 @@ attribute_types! { Check {
     PASSWORD_ALGORITHM = 0x001D "PASSWORD-ALGORITHM";
     /// Stands for USERNAME without telling it (RFC 8489 §14.4).
     USERHASH = 0x001E "USERHASH";
+    /// Asks a server to answer to another port (RFC 5780 §7.5).
+    RESPONSE_PORT = 0x0027 "RESPONSE-PORT";
     /// Names a port that the server holds in reserve (RFC 8656 §18.10).
     RESERVATION_TOKEN = 0x0022 "RESERVATION-TOKEN";
     /// A second family that is to be allocated (RFC 8656 §18.11).
@@ -279,7 +281,7 @@ mod tests {
             let kind = AttributeType(number);
             let from = |usage| kind.is_acceptable(Class::Success, usage);
             let of_servers = matches!(number, 0x0003 | 0x000C | 0x000D | 0x0012 | 0x0013 | 0x0016..=0x001A)
-                || matches!(number, 0x001D | 0x001E | 0x0022);
+                || matches!(number, 0x001D | 0x001E | 0x0022 | 0x0027);
             assert_eq!(from(Usage::Server) && !from(Usage::Check), of_servers, "{kind}");
             assert!(from(Usage::Server) || !from(Usage::Check), "{kind}");
         }

@@ -64,6 +64,7 @@ pub struct ServerAttributes<'a> {
     password_algorithms: Option<PasswordAlgorithms<'a>>,
     mapped_address: Option<SocketAddr>,
     change_request: Option<ChangeRequest>,
+    response_port: Option<u16>,
     response_origin: Option<SocketAddr>,
     other_address: Option<SocketAddr>,
     unknown_required: UnknownAttributes,
@@ -117,6 +118,7 @@ impl<'a> ServerAttributes<'a> {
             password_algorithms: None,
             mapped_address: None,
             change_request: None,
+            response_port: None,
             response_origin: None,
             other_address: None,
             unknown_required: UnknownAttributes::default(),
@@ -191,6 +193,10 @@ impl<'a> ServerAttributes<'a> {
             AttributeType::CHANGE_REQUEST if self.change_request.is_none() => {
                 let flags = u32::from_be_bytes(fixed(kind, value).ok()?);
                 self.change_request = Some(ChangeRequest { ip: flags & 4 != 0, port: flags & 2 != 0 });
+            }
+            AttributeType::RESPONSE_PORT if self.response_port.is_none() => {
+                let [high, low, _, _] = fixed(kind, value).ok()?;
+                self.response_port = Some(u16::from_be_bytes([high, low]));
             }
             AttributeType::RESPONSE_ORIGIN if self.response_origin.is_none() => {
                 self.response_origin = read_address(value).ok()?;
@@ -304,6 +310,11 @@ impl<'a> ServerAttributes<'a> {
     /// CHANGE-REQUEST (RFC 5780 §7.2).
     pub const fn change_request(&self) -> Option<ChangeRequest> {
         self.change_request
+    }
+
+    /// RESPONSE-PORT (RFC 5780 §7.5).
+    pub const fn response_port(&self) -> Option<u16> {
+        self.response_port
     }
 
     /// RESPONSE-ORIGIN, unless its family is unknown (RFC 5780 §7.3).

@@ -64,6 +64,7 @@ fn what_was_written_is_read() {
         .password_algorithms(algorithms)
         .mapped_address(other)
         .change_request(change)
+        .response_port(40_000)
         .response_origin(v4)
         .other_address(v6)
         .finish_with_fingerprint()
@@ -89,7 +90,7 @@ fn what_was_written_is_read() {
     assert_eq!(read.password_algorithm().unwrap().first_known(), Some(PasswordAlgorithm::Sha256));
     assert_eq!(read.password_algorithms(), Some(algorithms));
     assert_eq!(read.mapped_address(), Some(other));
-    assert_eq!(read.change_request(), Some(change));
+    assert_eq!((read.change_request(), read.response_port()), (Some(change), Some(40_000)));
     assert_eq!((read.response_origin(), read.other_address()), (Some(v4), Some(v6)));
     assert!(read.unknown_required().is_empty());
 }
@@ -137,6 +138,7 @@ fn values_are_laid_out_as_their_sections_draw_them() {
     assert_eq!(change, b"\x00\x03\x00\x04\x00\x00\x00\x04");
     let change = value(|w| w.change_request(ChangeRequest { ip: false, port: true }));
     assert_eq!(change, b"\x00\x03\x00\x04\x00\x00\x00\x02");
+    assert_eq!(value(|w| w.response_port(0x1234)), b"\x00\x27\x00\x04\x12\x34\x00\x00");
     let other = value(|w| w.other_address(([192, 0, 2, 1], 3478).into()));
     assert_eq!(other, b"\x80\x2C\x00\x08\x00\x01\x0D\x96\xC0\x00\x02\x01");
     let origin = value(|w| w.response_origin(([192, 0, 2, 1], 3478).into()));

@@ -118,6 +118,12 @@ impl MessageWriter<'_> {
         self.attribute(AttributeType::CHANGE_REQUEST, &[0, 0, 0, flags])
     }
 
+    /// RESPONSE-PORT (RFC 5780 §7.5).
+    pub fn response_port(self, port: u16) -> Self {
+        let [high, low] = port.to_be_bytes();
+        self.attribute(AttributeType::RESPONSE_PORT, &[high, low, 0, 0])
+    }
+
     /// RESPONSE-ORIGIN (RFC 5780 §7.3).
     pub fn response_origin(self, address: SocketAddr) -> Self {
         self.address(AttributeType::RESPONSE_ORIGIN, write_address(address))

@@ -131,6 +131,10 @@ impl Outgoing {
         error
     }
 
+    pub(super) fn is_success(&self) -> bool {
+        self.message.class() == MessageClass::SuccessResponse
+    }
+
     pub(super) fn add(&mut self, attribute: impl Into<Attribute>) {
         self.message.add_attribute(attribute);
     }

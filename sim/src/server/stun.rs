@@ -14,8 +14,8 @@ use super::seal::{MESSAGE_INTEGRITY, MESSAGE_INTEGRITY_SHA256};
 
 /// A STUN server. It asks for no credentials, and keeps no state.
 ///
-/// RESPONSE-PORT and PADDING of RFC 5780 are refused as unknown: the one sends answers to where nobody asked, the
-/// other makes them larger than a datagram may be here.
+/// RESPONSE-PORT of RFC 5780 is refused as unknown unless [`answer_other_ports`](Self::answer_other_ports) says otherwise, since
+/// it sends answers to where nobody asked. So is PADDING: it makes answers larger than a datagram may be here.
 ///
 /// ```
 /// use floe_sim::server::StunServer;
@@ -32,6 +32,7 @@ pub struct StunServer {
     /// Both addresses and both ports, if there are two.
     places: Option<[SocketAddr; 2]>,
     software: Option<String>,
+    answers_other_ports: bool,
     faults: Faults,
     counts: StunCounts,
 }
@@ -62,6 +63,7 @@ pub struct StunCounts {
 const KNOWN: [u16; 7] =
     [USERNAME, REALM, NONCE, USERHASH, PASSWORD_ALGORITHM, MESSAGE_INTEGRITY, MESSAGE_INTEGRITY_SHA256];
 const CHANGE_REQUEST: u16 = 0x0003;
+const RESPONSE_PORT: u16 = 0x0027;
 const CHANGE_IP: u32 = 0b100;
 const CHANGE_PORT: u32 = 0b010;
 
@@ -84,6 +86,11 @@ impl StunServer {
     pub fn with_software(mut self, software: &str) -> Self {
         self.software = Some(software.to_owned());
         self
+    }
+
+    /// Whether RESPONSE-PORT is obeyed (RFC 5780 §7.5): with another port of the client's address.
+    pub fn answer_other_ports(&mut self, yes: bool) {
+        self.answers_other_ports = yes;
     }
 
     /// The sockets of a server with two addresses and ports, the main one first; empty for others.
@@ -120,8 +127,17 @@ impl StunServer {
         self.counts.requests += 1;
         let effect = self.faults.hit(Stage::Authenticated, Request::Binding);
         let effect = effect.or_else(|| self.faults.hit(Stage::Arrival, Request::Binding));
+        let mut to = remote;
         let (from, response) = match effect {
-            None => self.answer(local, remote, &request),
+            None => {
+                let answer = self.answer(local, remote, &request);
+                if answer.1.is_success()
+                    && let Some(&[high, low, _, _]) = request.layout.attribute(RESPONSE_PORT)
+                {
+                    to.set_port(u16::from_be_bytes([high, low]));
+                }
+                answer
+            }
             Some(Effect::Code(code)) => (local, Outgoing::error(&request, code)),
             Some(Effect::Redirect(server)) => {
                 let mut error = Outgoing::error(&request, 300);
@@ -132,7 +148,7 @@ impl StunServer {
         };
         let bytes = response.encode(&Signer::None, request.layout.has_fingerprint)?;
         self.counts.replies += 1;
-        Some(StunReply { from, to: remote, bytes })
+        Some(StunReply { from, to, bytes })
     }
 
     /// What is answered, and from which socket (RFC 5780 §6.1).
@@ -164,6 +180,12 @@ impl StunServer {
             }
             if flags & CHANGE_PORT != 0 {
                 from.set_port(other.port());
+            }
+        }
+        if self.answers_other_ports {
+            unknown.retain(|kind| *kind != RESPONSE_PORT);
+            if request.layout.attribute(RESPONSE_PORT).is_some_and(|value| value.len() != 4) {
+                return (local, Outgoing::error(request, 400));
             }
         }
         if !unknown.is_empty() {

@@ -8,6 +8,7 @@ use floe_sim::server::{Fault, MAX_DATAGRAM, Request, StunServer};
 use crate::client::{ALTERNATE_SERVER, Answer, BINDING, method, plain};
 
 const CHANGE_REQUEST: u16 = 0x0003;
+const RESPONSE_PORT: u16 = 0x0027;
 const XOR_MAPPED_ADDRESS: u16 = 0x0020;
 const MAPPED_ADDRESS: u16 = 0x0001;
 const RESPONSE_ORIGIN: u16 = 0x802B;
@@ -121,6 +122,27 @@ fn what_it_does_not_understand_is_listed() {
     let credentials = request(Class::Request, &[(0x0006, b"alice"), (0x0008, &[0; 20])], false);
     let reply = server.receive(at("198.51.100.1:3478"), client(), &credentials).unwrap();
     assert_eq!(Answer(reply.bytes).code(), None, "credentials do not matter");
+}
+
+/// RFC 5780 §7.5: the address is the client's, the port is the one that it names.
+#[test]
+fn it_answers_to_another_port_where_it_is_allowed_to() {
+    let mut server = two_addresses();
+    server.answer_other_ports(true);
+    let local = at("198.51.100.1:3478");
+    let attributes: Attributes<'_> =
+        &[(RESPONSE_PORT, &[0xC0, 0x00, 0, 0]), (CHANGE_REQUEST, &[0, 0, 0, 0b010])];
+    let reply = server.receive(local, client(), &request(Class::Request, attributes, false)).unwrap();
+    assert_eq!((reply.from, reply.to), (at("198.51.100.1:3479"), at("203.0.113.7:49152")));
+    assert_eq!(Answer(reply.bytes).address(XOR_MAPPED_ADDRESS), Some(client()));
+    // What cannot be obeyed is told to whoever asked.
+    for attributes in
+        [&[(RESPONSE_PORT, &b"odd"[..])][..], &[(RESPONSE_PORT, &[0xC0, 0x00, 0, 0]), (0x7FFF, b"")]]
+    {
+        let reply = server.receive(local, client(), &request(Class::Request, attributes, false)).unwrap();
+        assert_eq!(reply.to, client());
+        assert!(Answer(reply.bytes).code().is_some());
+    }
 }
 
 #[test]

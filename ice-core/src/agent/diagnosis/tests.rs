@@ -26,6 +26,7 @@ const SEEN: Evidence = Evidence {
     send_failures: 0,
     silence: None,
     mapping: MappingKnowledge::Unknown,
+    nats: None,
     relay: false,
     relay_fault: None,
     has_valid: false,

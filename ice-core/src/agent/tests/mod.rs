@@ -12,6 +12,7 @@ mod limits;
 mod lite;
 mod long_lives;
 mod names;
+mod nats;
 mod nomination;
 mod patience;
 mod profile;
