@@ -39,10 +39,15 @@ fn two_settings_are_compared_over_the_same_sessions() {
     assert!(selected(1) > selected(0) + 500.0, "regular nomination waits: {both}");
     assert_eq!(both["settings"][1]["setting"], "nomination=regular");
 
-    let output = floe(&["--population", MIX, "--sessions", "50", "--against", "ta=20ms"]);
-    let text = String::from_utf8(output.stdout).unwrap();
-    assert!(text.contains("default against ta=20ms"), "{text}");
-    assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
+    for (more, says) in
+        [(&[][..], "Who did not connect directly"), (&["--against", "ta=20ms"], "default against ta=20ms")]
+    {
+        let output = floe(&[&["--population", MIX, "--sessions", "50"], more].concat());
+        let text = String::from_utf8(output.stdout).unwrap();
+        assert!(text.contains(says), "{text}");
+        // But for the first line, which has the file's name.
+        assert!(text.lines().skip(1).all(|line| line.chars().count() <= 80), "{text}");
+    }
 }
 
 #[test]

@@ -69,14 +69,15 @@ fn causes(out: &mut String, outcome: &Outcome) {
 }
 
 fn by_homes(out: &mut String, homes: &[String], outcome: &Outcome, paint: Paint) {
-    let _ = writeln!(out, "\n{}", paint.bold("Who did not connect directly, the largest parts first"));
     let mut rows: Vec<_> = outcome.tally.by_homes.iter().collect();
-    rows.retain(|(_, counts)| counts[1] + counts[2] > 0);
-    rows.sort_by_key(|(homes, counts)| (std::cmp::Reverse(counts[1] + counts[2]), **homes));
+    rows.retain(|(_, [_, relayed, failed])| relayed + failed > 0);
+    rows.sort_by_key(|(homes, [_, relayed, failed])| (std::cmp::Reverse(relayed + failed), **homes));
+    let _ = writeln!(out, "\n{}", paint.bold("Who did not connect directly, the largest parts first"));
+    let _ = writeln!(out, "  {:<49}{:>9}{:>9}{:>9}", "", "direct", "relayed", "failed");
     let name = |index: usize| homes.get(index).map_or("?", String::as_str);
     for ([one, other], [direct, relayed, failed]) in rows.into_iter().take(MOST_ROWS) {
-        let who = format!("{} - {}", name(*one), name(*other));
-        let _ = writeln!(out, "  {who:<42} {direct:>7} direct {relayed:>6} relayed {failed:>5} failed");
+        let who: String = format!("{} - {}", name(*one), name(*other)).chars().take(49).collect();
+        let _ = writeln!(out, "  {who:<49}{direct:>9}{relayed:>9}{failed:>9}");
     }
 }
 
