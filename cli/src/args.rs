@@ -126,8 +126,9 @@ pub(crate) struct Connect {
 
 /// Shows the candidates that this machine has: its own addresses, how servers see it, and what relays give.
 ///
-/// Each is shown with whom it came from and when. What a server said when it gave nothing is told, and, with two STUN servers
-/// or one that has another address (RFC 5780), what the NAT in between does and what that means for connections.
+/// Each is shown with whom it came from and when. What a server said when it gave nothing is told. Then the NAT in between is
+/// measured at the first STUN server that answered, over IPv4 if there is one (RFC 5780): how it maps, whom it lets in, whether two hosts behind it meet
+/// through it, and what that means for connections. A server without another address shows less; where a NAT filters, it takes some 15 seconds.
 #[derive(Args, Debug)]
 pub(crate) struct Gather {
     #[command(flatten)]
@@ -140,6 +141,12 @@ pub(crate) struct Gather {
     /// Use only the loopback interface
     #[arg(long)]
     pub(crate) loopback: bool,
+
+    /// Find out how long the NAT keeps a mapping without traffic, too
+    ///
+    /// This takes many minutes, and a server that answers to another port when it is asked to (RESPONSE-PORT, RFC 5780).
+    #[arg(long, requires = "stun")]
+    pub(crate) lifetime: bool,
 }
 
 #[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
@@ -180,6 +187,10 @@ pub(crate) struct ServeStun {
     /// The first address that is listened on is asked at this port too, and this one at the first's port.
     #[arg(long, value_name = "IP:PORT", value_parser = place)]
     pub(crate) other: Option<SocketAddr>,
+
+    /// Answer to another port of the client if it asks for that, so that it can find out how long a mapping lives (RFC 5780)
+    #[arg(long)]
+    pub(crate) response_port: bool,
 }
 
 /// Relays for users who have no direct path (TURN, RFC 8656), over UDP, TCP and TLS.

@@ -2,16 +2,19 @@
 //! NAT does.
 
 use std::fmt::Write as _;
+use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use floe_core::MappingKnowledge;
+use floe_core::nat::{Finding, MappingBehaviour, NatBehaviour};
 use floe_core::trace::TraceEvent;
 use floe_tokio::{Candidate, CandidateType, Config, Event, InterfacePolicy};
 use tokio::time::{Instant, timeout_at};
 
 use crate::args;
+use crate::discover::discover;
 use crate::error::Error;
 use crate::millis::Millis;
 
@@ -28,8 +31,6 @@ pub(crate) async fn run(args: &args::Gather) -> Result<(), Error> {
     })
     .await?;
     let until = start + args.patience;
-    let mut asked_others = false;
-    // It is told once what there is at first, and again when the servers that others have named are through.
     while let Ok(Some(event)) = timeout_at(until, session.next_event()).await {
         let mut book = book.lock().unwrap_or_else(PoisonError::into_inner);
         match event {
@@ -38,22 +39,30 @@ pub(crate) async fn run(args: &args::Gather) -> Result<(), Error> {
                 book.notes.push(format!("{server}: {fault}"));
             }
             Event::ServerUnresolved { name } => book.notes.push(format!("{name} has no address")),
-            Event::GatheringDone if !asked_others && !book.others.is_empty() => {
-                asked_others = true;
-                let others = core::mem::take(&mut book.others);
-                drop(book);
-                for other in others {
-                    // What cannot be asked tells nothing.
-                    let _ = session.add_stun_server(other);
-                }
-            }
             Event::GatheringDone => break,
             _ => {}
         }
     }
     let mapping = session.mapping();
-    let text = book.lock().unwrap_or_else(PoisonError::into_inner).text(mapping);
     session.close().await;
+    let server = book.lock().unwrap_or_else(PoisonError::into_inner).server();
+    let measured = match server {
+        Some(server) => {
+            eprintln!("measuring the NAT at {server} ...");
+            Some((server, discover(server, args.lifetime).await))
+        }
+        None => None,
+    };
+    let mut text = book.lock().unwrap_or_else(PoisonError::into_inner).text(mapping, &measured);
+    if let Some((server, found)) = measured {
+        let words = found
+            .map_or_else(|error| format!("it could not be measured: {error}"), |found| found.to_string());
+        // Writing into a string cannot fail.
+        let _ = writeln!(text, "Measured at {server}:");
+        words.lines().for_each(|line| {
+            let _ = writeln!(text, "  {line}");
+        });
+    }
     print!("{text}");
     Ok(())
 }
@@ -68,9 +77,9 @@ struct Book {
     relay: Option<SocketAddr>,
     relays: Vec<(SocketAddr, SocketAddr)>,
     asked: Vec<SocketAddr>,
-    /// Where servers can be asked besides (RFC 5780).
-    others: Vec<SocketAddr>,
     notes: Vec<String>,
+    /// The STUN servers that have answered, and whether they have another address (RFC 5780).
+    servers: Vec<(SocketAddr, bool)>,
 }
 
 struct Row {
@@ -96,11 +105,7 @@ impl floe_core::trace::Observer for Watcher {
             TraceEvent::ServerAnswered { tuple, mapped: Some(mapped), other, .. } => {
                 let took = self.start.elapsed();
                 book.seen.push((tuple.remote, *mapped, took));
-                if let Some(other) = other.filter(|other| other.ip() != tuple.remote.ip())
-                    && !book.others.contains(&other)
-                {
-                    book.others.push(other);
-                }
+                book.servers.push((tuple.remote, other.is_some()));
             }
             TraceEvent::Allocated { server, .. } => book.relay = Some(*server),
             TraceEvent::LocalCandidate { kind: CandidateType::Relayed, address, .. } => {
@@ -131,7 +136,17 @@ impl Book {
         server.map_or_else(|| "this machine".to_owned(), |server| server.to_string())
     }
 
-    fn text(&self, mapping: MappingKnowledge) -> String {
+    /// The one that shows most of a NAT. IPv6 has none, as a rule.
+    fn server(&self) -> Option<SocketAddr> {
+        let best = self.servers.iter().min_by_key(|(server, has_other)| (!has_other, !server.is_ipv4()));
+        best.map(|(server, _)| *server)
+    }
+
+    fn text(
+        &self,
+        mapping: MappingKnowledge,
+        measured: &Option<(SocketAddr, io::Result<NatBehaviour>)>,
+    ) -> String {
         let mut text = String::new();
         // Writing into a string cannot fail.
         let _ = writeln!(text, "{:<6} {:<46} {:<46} {:>10}", "type", "address", "from", "after");
@@ -151,6 +166,14 @@ impl Book {
         for note in &self.notes {
             let _ = writeln!(text, "{note}");
         }
+        let measured = measured.as_ref().and_then(|(_, found)| found.as_ref().ok());
+        let mapping = match measured.map(|found| found.traits.mapping) {
+            Some(Finding::Known(MappingBehaviour::EndpointIndependent)) => {
+                MappingKnowledge::EndpointIndependent
+            }
+            Some(Finding::Known(_)) => MappingKnowledge::EndpointDependent,
+            _ => mapping,
+        };
         let _ = writeln!(text, "{}", self.verdict(mapping));
         text
     }

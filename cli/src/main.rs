@@ -6,6 +6,7 @@
 mod args;
 mod connect;
 mod demo;
+mod discover;
 mod error;
 mod gather;
 mod millis;

@@ -32,6 +32,7 @@ pub(super) async fn run(args: &ServeStun, stop: impl Future<Output = ()>) -> Res
         log_listening("udp", at)?;
     }
     let mut server = server.with_software(super::SOFTWARE);
+    server.answer_other_ports(args.response_port);
     let mut stop = pin!(stop);
     loop {
         let datagram = tokio::select! {

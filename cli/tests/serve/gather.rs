@@ -24,6 +24,17 @@ fn each_candidate_is_shown_with_whom_it_came_from_and_what_the_nat_does() {
     assert!(well && row("host").contains("this machine"), "{text}");
     assert!(row("relay").contains(&turn.at[0].to_string()) && row("relay").ends_with("ms"), "{text}");
     assert!(text.contains("There is no NAT between this machine and the servers"), "{text}");
+    let measured =
+        format!("Measured at {asked}:\n  there is no NAT on the way to the server\n  it lets in anyone\n");
+    assert!(text.contains(&measured), "{text}");
+}
+
+/// Without another address the server shows less, and that is said.
+#[test]
+fn a_server_with_one_address_leaves_the_filter_unknown() {
+    let stun = Server::start(&["stun", "--listen", "127.0.0.1:0"], 1);
+    let (text, well) = gather(&["--stun", &stun.at[0].to_string()]);
+    assert!(well && text.contains("whom it lets in is unknown: the server has one address only"), "{text}");
 }
 
 #[test]
