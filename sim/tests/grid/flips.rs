@@ -1,5 +1,8 @@
 //! Every axis counts: a box that differs from a preset in one of them makes some cell differ from what is predicted for the preset.
 //! Where none can, it is said why, and shown that the prediction is the same in every cell.
+//!
+//! How long a mapping lives and what refreshes it are not among the axes: two that meet talk at least every six seconds (RFC 7675 §5.1), and two
+//! that do not have said so after five. `tests/nat` has them.
 
 use floe_core::Nomination;
 use floe_sim::grid::{Cell, CellSpec, GridSpec, Setting};
