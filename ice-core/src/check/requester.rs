@@ -49,12 +49,16 @@ impl Checks {
         let live = |t: &Transaction<CheckRequest>| cx.now < t.schedule.expiry();
         let Some(transaction) = self.transactions.take(id).filter(live) else { return };
         let request = transaction.purpose;
+        if code == ErrorCode::ROLE_CONFLICT.code() {
+            // RFC 8445 §7.2.5.1 comes before §7.2.5.2.1: the peer keeps its role, from whichever address it says so.
+            self.repair_role(cx, request);
+        }
         if !self.is_symmetric(cx, request.pair, from) {
             return;
         }
         cx.tracer.emit(cx.now, TraceEvent::CheckRefused { pair: request.pair, transaction: id, code });
         if code == ErrorCode::ROLE_CONFLICT.code() {
-            self.on_role_conflict(cx, request);
+            self.ask_again(cx, request.pair);
         } else {
             self.tally.refused = Some(code);
             self.fail(cx, request.pair, CheckFailure::Refused(code));
@@ -63,8 +67,8 @@ impl Checks {
     }
 
     /// RFC 8445 §7.2.5.1: the peer keeps the role that our request claimed. We take the other, unless a request of
-    /// its own has made us do so already, take a new tie-breaker, and check again.
-    fn on_role_conflict(&mut self, cx: &mut Context<'_>, request: CheckRequest) {
+    /// its own has made us do so already, and take a new tie-breaker.
+    fn repair_role(&mut self, cx: &mut Context<'_>, request: CheckRequest) {
         if request.claim == self.claim() {
             // RFC 8445 §6.1.1: a lite peer is controlled, whatever it says.
             if !self.lite.peer_is_lite() {
@@ -72,21 +76,23 @@ impl Checks {
             }
             self.tie_breaker = cx.random.number();
         }
-        // Also where it was a nomination that met the conflict: with no check under way, two agents that have both
-        // just given in would never find out.
-        match self.set.get(request.pair) {
-            Some(pair) if pair.valid().is_some() => self.enqueue(request.pair),
-            Some(pair) if pair.is_undecided() => self.trigger(cx, request.pair),
+    }
+
+    /// RFC 8445 §7.2.5.1: the pair that met the conflict is checked in the other role. Also where it was a nomination that met it: with no
+    /// check under way, two agents that have both just given in would never find out.
+    fn ask_again(&mut self, cx: &mut Context<'_>, pair: PairId) {
+        match self.set.get(pair) {
+            Some(known) if known.valid().is_some() => self.enqueue(pair),
+            Some(known) if known.is_undecided() => self.trigger(cx, pair),
             _ => {}
         }
     }
 
     /// A consent check, which claims a role as any check does, met a conflict: repaired in the same way.
     pub(crate) fn on_consent_conflict(&mut self, cx: &mut Context<'_>, pair: PairId, claim: RoleClaim) {
-        self.on_role_conflict(
-            cx,
-            CheckRequest { pair, claim, standing: Standing::default(), use_candidate: false },
-        );
+        let request = CheckRequest { pair, claim, standing: Standing::default(), use_candidate: false };
+        self.repair_role(cx, request);
+        self.ask_again(cx, pair);
     }
 
     /// RFC 8445 §7.2.5.2.1: an answer from elsewhere fails the pair.
