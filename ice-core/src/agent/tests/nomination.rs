@@ -2,6 +2,7 @@
 
 use super::puppet::{PEER, Stage};
 use super::*;
+use crate::trace::{CheckFailure, PairPhase};
 use crate::wire::{ErrorCode, Message, RoleClaim};
 
 const CONTROLLING: RoleClaim = RoleClaim::Controlling(1);
@@ -114,6 +115,19 @@ fn an_unauthenticated_role_conflict_is_ignored_and_an_authenticated_one_repaired
         panic!("claims are {before:?} and that of {again:?}")
     };
     assert_ne!(old, new);
+}
+
+/// RFC 8445 §7.2.5.1 comes before §7.2.5.2.1: a peer behind a NAT that maps by address refuses from elsewhere than it was asked.
+#[test]
+fn a_role_conflict_is_repaired_although_its_pair_fails_for_the_address_of_the_refusal() {
+    let mut stage = Stage::new(role(Role::Controlling));
+    stage.add_candidate(PEER, 1_000);
+    stage.poll();
+    let check = stage.take_request(PEER).unwrap();
+    let refusal = stage.error(&check, ErrorCode::ROLE_CONFLICT, true);
+    stage.receive(other(), &refusal);
+    assert_eq!(stage.agent.role(), Role::Controlled);
+    assert_eq!(stage.agent.explain().pairs[0].phase, PairPhase::Failed(CheckFailure::Asymmetric));
 }
 
 #[test]
