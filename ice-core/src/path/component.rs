@@ -68,7 +68,7 @@ impl ComponentPaths {
             }
     }
 
-    pub(super) fn is_choice(&self, kept: &Kept) -> bool {
+    fn is_choice(&self, kept: &Kept) -> bool {
         self.choice == Choice::Selected(kept.flow.pair)
     }
 
