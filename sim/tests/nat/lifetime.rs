@@ -130,3 +130,22 @@ fn a_mapping_for_tcp_lives_as_long_as_its_connection_lets_it() {
         }
     }
 }
+
+#[test]
+fn a_connection_between_neighbours_is_no_matter_of_their_nat() {
+    let config = NatConfig::full_cone();
+    let transitory = config.tcp_lifetimes.transitory;
+    let mut lab = Lab::new(config);
+    let [(_, at), (stranger, from)] = [lab.outside[0], lab.outside[2]];
+    let (host, local) = lab.inside;
+    let (neighbour, _) = lab.neighbour(6000);
+    lab.net.listen(host, local, StreamKind::Tcp).unwrap();
+    // It makes a mapping. Nobody listens there.
+    lab.net.connect(host, Some(local), at, StreamKind::Tcp).unwrap();
+    lab.wait(Duration::ZERO);
+    lab.net.connect(neighbour, None, local, StreamKind::Tcp).unwrap();
+    lab.wait(transitory);
+    let mapped = SocketAddr::new(lab.net.external_address(lab.nat).unwrap().into(), local.port());
+    lab.net.connect(stranger, Some(from), mapped, StreamKind::Tcp).unwrap();
+    assert_eq!(lab.net.advance_all(lab.net.now()), None);
+}
