@@ -172,6 +172,12 @@ fn a_stateful_firewall_lets_answers_in_and_forgets() {
         assert_eq!(send(&mut net, other, inside.1), None);
         assert_eq!(dropped(&net, DropReason::RouterFirewall(office)), 2);
         assert_eq!(send(&mut net, beside, inside.1), Some((inside, beside.1)), "it is not between them");
+        // An answer is remembered like a question.
+        for from_inside in [true, false, false] {
+            net.advance(net.now() + Firewall::STATEFUL.memory - Duration::from_nanos(1));
+            let (from, to) = if from_inside { (inside, server) } else { (server, inside) };
+            assert_eq!(send(&mut net, from, to.1), Some((to, from.1)));
+        }
         net.advance(net.now() + Firewall::STATEFUL.memory);
         assert_eq!(send(&mut net, server, inside.1), None);
         assert_eq!(send(&mut net, inside, server.1), Some((server, inside.1)));

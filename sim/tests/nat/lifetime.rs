@@ -52,6 +52,27 @@ fn a_mapping_is_refreshed_in_the_configured_directions_only() {
 }
 
 #[test]
+fn lifetimes_that_are_drawn_are_spread_over_their_range() {
+    const COUNT: u16 = 40;
+    let config = NatConfig::full_cone().with_lifetime(30 * SECOND).with_lifetime_jitter(10 * SECOND);
+    let mut lab = Lab::new(config);
+    let mapped: Vec<SocketAddr> = (0..COUNT)
+        .map(|n| {
+            let neighbour = lab.neighbour(6000 + n);
+            lab.send(neighbour, lab.outside[0].1).unwrap()
+        })
+        .collect();
+    let living = |lab: &mut Lab| mapped.iter().filter(|at| lab.comes_in(0, **at)).count();
+    lab.wait(30 * SECOND - Duration::from_nanos(1));
+    assert_eq!(living(&mut lab), usize::from(COUNT));
+    lab.wait(5 * SECOND);
+    let half = living(&mut lab);
+    assert!((10..=30).contains(&half), "{half} of {COUNT} live for 35 s");
+    lab.wait(5 * SECOND + Duration::from_nanos(2));
+    assert_eq!(living(&mut lab), 0);
+}
+
+#[test]
 fn what_the_filter_turns_away_refreshes_nothing() {
     let config = NatConfig::port_restricted().with_lifetime(30 * SECOND).with_refresh(Refresh::Both);
     let mut lab = Lab::new(config);
