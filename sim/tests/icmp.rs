@@ -6,7 +6,7 @@ use core::time::Duration;
 
 use floe_sim::{
     Attachment, Clock, DatagramRefusal, DropReason, Family, Firewall, Happening, HostId, IcmpError, IcmpKind,
-    Instant, Ipv6, NatConfig, Network, RouterConfig, StreamChange, StreamKind, SynRefusal,
+    Instant, Ipv6, NatConfig, Network, RouterConfig, StreamChange, StreamKind, StreamPolicy, SynRefusal,
 };
 
 type Socket = (HostId, SocketAddr);
@@ -189,6 +189,13 @@ fn a_firewall_refuses_streams_out_at_once() {
     let server = socket(&mut net, Attachment::Public);
     net.connect(inside, None, server.1, StreamKind::Tcp).unwrap();
     assert_eq!(refused(&mut net), Some(0));
+    // Through to one port, and there refused by the host, where nobody listens.
+    let one_port = Firewall { streams: StreamPolicy::Ports(&[80]), ..Firewall::NO_UDP };
+    net.set_router_firewall(office, one_port.rejecting());
+    for (port, when) in [(80, 40), (81, 0)] {
+        net.connect(inside, None, (server.1.ip(), port).into(), StreamKind::Tcp).unwrap();
+        assert_eq!(refused(&mut net), Some(when), "port {port}");
+    }
     let behind = SocketAddr::new(net.addresses(inside).next().unwrap(), 80);
     net.connect(server.0, None, behind, StreamKind::Tcp).unwrap();
     assert_eq!(refused(&mut net), Some(40));

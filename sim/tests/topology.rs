@@ -205,6 +205,27 @@ fn a_firewall_behind_a_nat_divides_its_network() {
 }
 
 #[test]
+fn every_firewall_on_the_way_is_asked() {
+    for outermost in [true, false] {
+        for v6 in [false, true] {
+            let mut net = world();
+            let walls = [Firewall::STATEFUL, Firewall::OPEN];
+            let [outer, inner] = if outermost { walls } else { [walls[1], walls[0]] };
+            let router = |firewall| RouterConfig::default().with_firewall(firewall);
+            let outer = net.add_router(Attachment::Public, router(outer));
+            let inner = net.add_router(behind(outer), router(inner));
+            let socket = if v6 { socket_v6 } else { socket };
+            let [server, inside] = [Attachment::Public, behind(inner)].map(|place| socket(&mut net, place));
+            assert_eq!(send(&mut net, server, inside.1), None);
+            let asked = if outermost { outer } else { inner };
+            assert_eq!(dropped(&net, DropReason::RouterFirewall(asked)), 1);
+            assert_eq!(send(&mut net, inside, server.1), Some((server, inside.1)));
+            assert_eq!(send(&mut net, server, inside.1), Some((inside, server.1)));
+        }
+    }
+}
+
+#[test]
 fn a_full_cone_with_a_firewall_lets_in_only_what_was_asked_for() {
     let mut net = world();
     let config = RouterConfig::from(NatConfig::full_cone()).with_firewall(Firewall::STATEFUL);
