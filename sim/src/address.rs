@@ -119,10 +119,15 @@ impl AddressBook {
         id
     }
 
-    /// A router. If it translates, the IPv4 network behind it is one of its own.
+    /// A router. If it translates, the IPv4 network behind it is one of its own. Behind a router that is not there yet, which is one
+    /// of another network, it would stand behind itself sooner or later: then it is a public one.
     pub(crate) fn add_router(&mut self, place: Attachment, nat: Option<&NatConfig>) -> RouterId {
         let number = self.lans.len() as u32;
         let id = RouterId(number);
+        let place = match place {
+            Attachment::Behind(outer) if outer >= id => Attachment::Public,
+            place => place,
+        };
         let overlapping = nat.is_some_and(|nat| nat.overlapping);
         let base = if overlapping { COMMON_LAN } else { Ipv4Addr::from(OWN_LANS | (number & 0xffff) << 8) };
         let realm = if nat.is_some() { Attachment::Behind(id) } else { self.realm_v4(place) };
@@ -369,5 +374,18 @@ mod tests {
         assert_eq!(book.assign(first, Attachment::Behind(two), address), Err(AddressTaken(address)));
         assert_ne!(book.add_interface(first, Attachment::Behind(two), Family::V4), address);
         assert_eq!(book.assign(second, Attachment::Behind(two), address), Ok(()));
+    }
+
+    #[test]
+    fn routers_never_stand_in_a_circle() {
+        let mut book = AddressBook::default();
+        // A router of another network, which has more of them.
+        let itself = book.add_router(Attachment::Behind(RouterId(0)), None);
+        let later = book.add_router(Attachment::Behind(RouterId(7)), Some(&NatConfig::full_cone()));
+        let inner = book.add_router(Attachment::Behind(later), None);
+        assert_eq!(
+            [itself, later, inner].map(|router| book.router_place(router)),
+            [Attachment::Public, Attachment::Public, Attachment::Behind(later)]
+        );
     }
 }

@@ -92,16 +92,28 @@ impl Topology {
         }
     }
 
-    /// Whether a refusal reaches the host's socket: one by a router's ICMP error may be swallowed on the way in.
-    pub(crate) fn tells(&self, host: HostId, local: SocketAddr, icmp_of: Option<RouterId>) -> bool {
+    /// Whether a refusal reaches the host's socket: one by a router's ICMP error may be swallowed on the way in. `from` is as in
+    /// [`passes_icmp`](Self::passes_icmp).
+    pub(crate) fn tells(
+        &self,
+        (host, local): (HostId, SocketAddr),
+        icmp_of: Option<RouterId>,
+        from: Option<Attachment>,
+    ) -> bool {
         let place = self.addresses.place_of(host, local.ip());
-        icmp_of.is_none() || place.is_some_and(|place| self.passes_icmp(place, icmp_of))
+        icmp_of.is_none() || place.is_some_and(|place| self.passes_icmp(place, icmp_of, from))
     }
 
-    /// Whether an ICMP error gets in to what is plugged in at `inner`, through the routers up to the one that says it.
-    pub(crate) fn passes_icmp(&self, mut inner: Attachment, origin: Option<RouterId>) -> bool {
+    /// Whether an ICMP error gets in to what is plugged in at `inner`, through the routers up to the one that says it, or up to where
+    /// what it is about was at the outermost, which is where it comes from.
+    pub(crate) fn passes_icmp(
+        &self,
+        mut inner: Attachment,
+        origin: Option<RouterId>,
+        from: Option<Attachment>,
+    ) -> bool {
         while let Attachment::Behind(id) = inner {
-            if Some(id) == origin {
+            if Some(id) == origin || Some(inner) == from {
                 return true;
             }
             if self.router(id).is_some_and(|router| router.swallows_icmp) {
@@ -123,9 +135,13 @@ impl Network {
         reason: DropReason,
         way: Option<Way>,
     ) {
-        let own_wall = reason == DropReason::Firewall && way.is_none() && self.topology.wall_rejects(host);
-        let answer = if own_wall {
-            Some((IcmpKind::Prohibited, None))
+        let answer = if reason == DropReason::Firewall {
+            // Its own, or the receiver's.
+            let whose = match way {
+                None => Some(host),
+                Some(way) => self.topology.find(Cargo::Datagram, self.now(), way).ok(),
+            };
+            whose.filter(|host| self.topology.wall_rejects(*host)).map(|_| (IcmpKind::Prohibited, None))
         } else {
             self.topology.answer(reason, self.ports_answer)
         };
@@ -144,14 +160,15 @@ impl Network {
         if let Some(way) = way {
             let Some(place) = self.topology.addresses.place_of(host, local.ip()) else { return };
             let other = self.topology.find(Cargo::Datagram, self.now(), way).ok();
-            if !self.topology.passes_icmp(place, origin) || other.is_some_and(|o| self.links.is_cut(o, host))
+            if !self.topology.passes_icmp(place, origin, Some(way.place))
+                || other.is_some_and(|o| self.links.is_cut(o, host))
             {
                 return;
             }
             at = at + self.links.between(other.unwrap_or(host), || Some(host)).latency;
         } else if origin.is_some() {
             let Some(place) = self.topology.addresses.place_of(host, local.ip()) else { return };
-            if !self.topology.passes_icmp(place, origin) {
+            if !self.topology.passes_icmp(place, origin, None) {
                 return;
             }
         }
@@ -162,10 +179,10 @@ impl Network {
         self.errors.next_at()
     }
 
-    /// The first ICMP error that comes until then.
+    /// The first ICMP error that arrives until then is told, or lost on a host that sleeps or has died.
     pub(crate) fn error_until(&mut self, until: Instant) -> Option<IcmpError> {
         let (at, error) = self.errors.pop_until(until)?;
         self.pass(at);
-        Some(error)
+        self.topology.hosts.is_away(at, error.host).is_none().then_some(error)
     }
 }

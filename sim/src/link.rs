@@ -11,7 +11,7 @@ use crate::dice::Dice;
 
 /// One direction of a path from host to host, NATs included.
 ///
-/// Without jitter, reordering and chance, a datagram sent at `t` arrives at exactly `t + latency`.
+/// Without jitter, reordering, a bandwidth and chance, a datagram sent at `t` arrives at exactly `t + latency`.
 /// Probabilities run from 0 to 1; what lies outside counts as the nearer end.
 ///
 /// ```
@@ -41,7 +41,7 @@ pub struct LinkConfig {
     pub mtu: usize,
     /// What becomes of what is larger.
     pub oversize: Oversize,
-    /// Times in which more is lost than otherwise.
+    /// Times in which more datagrams are lost than otherwise. Streams know of `loss` only.
     pub bursts: Option<Bursts>,
     /// How much it carries; none: any amount at once. Streams take no part of it.
     pub bandwidth: Option<Bandwidth>,

@@ -25,13 +25,17 @@ impl Nat64Prefix {
     /// 64:ff9b::/96 (RFC 6052 §2.1). Private IPv4 addresses may not be shown under it (§3.1).
     pub const WELL_KNOWN: Self = Self { prefix: Ipv6Addr::new(0x64, 0xff9b, 0, 0, 0, 0, 0, 0), length: 12 };
 
-    /// The first `length` bits of `prefix`: 32, 40, 48, 56, 64 or 96. None for any other length.
+    /// The first `length` bits of `prefix`: 32, 40, 48, 56, 64 or 96. None for any other length, or if bits 64 to 71 are in it and are
+    /// not zero (§2.2).
     pub fn new(prefix: Ipv6Addr, length: u8) -> Option<Self> {
         if !matches!(length, 32 | 40 | 48 | 56 | 64 | 96) {
             return None;
         }
         let mut octets = prefix.octets();
         octets.iter_mut().skip(usize::from(length / 8)).for_each(|octet| *octet = 0);
+        if octets.get(RESERVED) != Some(&0) {
+            return None;
+        }
         Some(Self { prefix: octets.into(), length: usize::from(length / 8) })
     }
 
@@ -96,5 +100,8 @@ mod tests {
             assert_eq!(prefix.extract("2001:db9::1".parse().unwrap()), None);
         }
         assert_eq!(Nat64Prefix::new(Ipv6Addr::LOCALHOST, 95), None);
+        let octet_64_to_71 = "2001:db8:122:344:100::".parse().unwrap();
+        assert_eq!(Nat64Prefix::new(octet_64_to_71, 96), None);
+        assert!(Nat64Prefix::new(octet_64_to_71, 64).is_some(), "it is not in the prefix");
     }
 }

@@ -127,7 +127,7 @@ impl Network {
         nat.into_iter().flat_map(|nat| nat.udp.externals())
     }
 
-    /// Makes a router forget its mappings and the flows of its firewall, as a power cut does.
+    /// Makes a router forget its mappings and the flows of its firewall, as a power cut does. Streams that are there go on.
     pub fn reboot(&mut self, router: RouterId) {
         if let Some(router) = self.topology.router_mut(router) {
             router.reboot();
@@ -323,8 +323,8 @@ impl Network {
     }
 
     /// Lets time pass up to the next delivery, or, if there is none by then, to `until`. Call again for what
-    /// arrives at the same time. Time never goes back. What happens to streams meanwhile is not told: where there are
-    /// some, use [`advance_all`](Self::advance_all).
+    /// arrives at the same time. Time never goes back. What happens to streams meanwhile is not told, nor are ICMP errors:
+    /// where there are some, use [`advance_all`](Self::advance_all).
     pub fn advance(&mut self, until: Instant) -> Option<Delivery> {
         while let Some(happening) = self.advance_all(until) {
             if let Happening::Datagram(delivery) = happening {

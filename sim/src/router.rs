@@ -28,7 +28,7 @@ pub struct RouterConfig {
     pub ipv6: Ipv6,
     /// The prefix under which it shows IPv4 to IPv6, if it does. It translates as `nat` says (RFC 6146 §3).
     pub nat64: Option<Nat64Prefix>,
-    /// Whether it keeps ICMP errors that come from outside to itself, against RFC 5382 REQ-9 and RFC 4787 §11.
+    /// Whether it keeps ICMP errors that come from outside to itself, against RFC 5382 REQ-9 and RFC 4787 §9.
     pub swallows_icmp: bool,
 }
 

@@ -25,14 +25,16 @@ impl Network {
         self.scripts.push(when, Box::new(what));
     }
 
-    /// Makes a router move every mapping to another external address and port, in the middle of its flows. Its filters stay.
+    /// Makes a router move every mapping to another external address and port, in the middle of its flows. Its filters stay, and
+    /// streams that are there go on.
     pub fn rebind(&mut self, router: RouterId) {
         let now = self.now();
         self.topology.rebind(now, router);
     }
 
-    /// Puts a host to sleep. What comes for it meanwhile is lost ([`DropReason::Asleep`](crate::DropReason::Asleep)), what is
-    /// sent from it too, and its streams wait. Whoever runs it lets it do nothing until then.
+    /// Puts a host to sleep; if `until` is not to come, wakes it. What comes for it meanwhile is lost
+    /// ([`DropReason::Asleep`](crate::DropReason::Asleep)), what is sent from it too, and its streams wait, those with something under
+    /// way for a minute at the most. Whoever runs it lets it do nothing until then.
     pub fn sleep(&mut self, host: HostId, until: Instant, clock: Clock) {
         let now = self.now();
         self.topology.hosts.sleep(now, host, until, clock);

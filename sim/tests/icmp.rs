@@ -5,8 +5,8 @@ use core::net::SocketAddr;
 use core::time::Duration;
 
 use floe_sim::{
-    Attachment, DatagramRefusal, DropReason, Family, Firewall, Happening, HostId, IcmpError, IcmpKind,
-    Instant, Ipv6, NatConfig, Network, RouterConfig, StreamChange, StreamKind, SynRefusal,
+    Attachment, Clock, DatagramRefusal, DropReason, Family, Firewall, Happening, HostId, IcmpError, IcmpKind,
+    Instant, Ipv6, NatConfig, Network, RouterConfig, StreamChange, StreamKind, StreamPolicy, SynRefusal,
 };
 
 type Socket = (HostId, SocketAddr);
@@ -189,7 +189,81 @@ fn a_firewall_refuses_streams_out_at_once() {
     let server = socket(&mut net, Attachment::Public);
     net.connect(inside, None, server.1, StreamKind::Tcp).unwrap();
     assert_eq!(refused(&mut net), Some(0));
+    // Through to one port, and there refused by the host, where nobody listens.
+    let one_port = Firewall { streams: StreamPolicy::Ports(&[80]), ..Firewall::NO_UDP };
+    net.set_router_firewall(office, one_port.rejecting());
+    for (port, when) in [(80, 40), (81, 0)] {
+        net.connect(inside, None, (server.1.ip(), port).into(), StreamKind::Tcp).unwrap();
+        assert_eq!(refused(&mut net), Some(when), "port {port}");
+    }
     let behind = SocketAddr::new(net.addresses(inside).next().unwrap(), 80);
     net.connect(server.0, None, behind, StreamKind::Tcp).unwrap();
     assert_eq!(refused(&mut net), Some(40));
+}
+
+#[test]
+fn a_neighbours_error_does_not_come_from_outside() {
+    let mut net = Network::seeded(1);
+    net.set_ports_answer(true);
+    let swallows = || RouterConfig::from(NatConfig::full_cone()).swallowing_icmp();
+    let home = net.add_router(Attachment::Public, swallows());
+    let [one, two] = [(); 2].map(|()| socket(&mut net, Attachment::Behind(home)));
+    let nobody = SocketAddr::new(two.1.ip(), 9);
+    net.send(one, nobody, b"x");
+    assert_eq!(told(&mut net), [(one, nobody, IcmpKind::PortUnreachable, 40)]);
+    // A customer of the same carrier, whose box refuses requests to connect.
+    let carrier = Attachment::Behind(net.add_router(Attachment::Public, swallows()));
+    let syn_refusal = SynRefusal::Unreachable { after: Duration::ZERO };
+    let refusing = net.add_router(carrier, NatConfig { syn_refusal, ..NatConfig::port_restricted() });
+    let mine = net.add_router(carrier, NatConfig::full_cone());
+    let caller = net.add_host(Attachment::Behind(mine));
+    let nobody = SocketAddr::new(net.external_address(refusing).unwrap().into(), 1_234);
+    net.connect(caller, None, nobody, StreamKind::Tcp).unwrap();
+    assert_eq!(refused(&mut net), Some(40));
+}
+
+#[test]
+fn who_sleeps_or_has_died_is_told_nothing() {
+    for dies in [false, true] {
+        let mut net = Network::seeded(1);
+        net.set_ports_answer(true);
+        let [one, two] = [(); 2].map(|()| socket(&mut net, Attachment::Public));
+        let nobody = SocketAddr::new(two.1.ip(), 9);
+        net.send(one, nobody, b"x");
+        if dies {
+            net.kill(one.0);
+        } else {
+            net.sleep(one.0, net.now() + Duration::from_secs(1), Clock::Jumps);
+        }
+        // What happens after it happens nevertheless.
+        let later = net.now() + Duration::from_millis(50);
+        net.at(later, move |net| net.send(two, (two.1.ip(), 10).into(), b"x"));
+        let after = SocketAddr::new(two.1.ip(), 10);
+        assert_eq!(told(&mut net), [(two, after, IcmpKind::PortUnreachable, 90)]);
+    }
+}
+
+#[test]
+fn a_hosts_firewall_that_rejects_tells_those_outside() {
+    for (firewall, says) in [(Firewall::STATEFUL, false), (Firewall::STATEFUL.rejecting(), true)] {
+        let mut net = Network::seeded(1);
+        let [one, two] = [(); 2].map(|()| socket(&mut net, Attachment::Public));
+        net.set_firewall(two.0, firewall);
+        net.send(one, two.1, b"x");
+        let expected = (one, two.1, IcmpKind::Prohibited, 40);
+        assert_eq!(told(&mut net), if says { vec![expected] } else { vec![] });
+    }
+}
+
+#[test]
+fn a_refusal_does_not_come_through_a_cut() {
+    let mut net = Network::seeded(1);
+    let [one, two] = [(); 2].map(|()| socket(&mut net, Attachment::Public));
+    net.block(two.0, one.0);
+    // Nobody is there, and then somebody who does not listen.
+    net.connect(one.0, None, (two.1.ip(), 9).into(), StreamKind::Tcp).unwrap();
+    assert_eq!(refused(&mut net), None);
+    net.listen(two.0, (two.1.ip(), 10).into(), StreamKind::Tls).unwrap();
+    net.connect(one.0, None, (two.1.ip(), 10).into(), StreamKind::Tcp).unwrap();
+    assert_eq!(refused(&mut net), None);
 }

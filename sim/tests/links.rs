@@ -84,6 +84,21 @@ fn a_narrow_link_makes_datagrams_wait_and_drops_what_finds_no_room() {
 }
 
 #[test]
+fn a_narrow_link_carries_the_headers_of_fragments_and_waits_for_nothing_when_it_is_idle() {
+    // 1400 bytes of content in three packets of at most 556 and their headers: 1460 bytes take 11.68 ms.
+    let link = LinkConfig::one_way(Duration::ZERO)
+        .with_mtu(576)
+        .with_oversize(Oversize::Fragmented)
+        .with_bandwidth(1_000_000, 100);
+    let (mut net, one, two) = two_hosts(link);
+    net.send(one, two.1, &[0; 1_392]);
+    net.send(one, two.1, b"x");
+    let at = net.advance(Instant::from_millis(100)).map(|got| got.at.as_nanos());
+    assert_eq!(at, Some(11_680_000), "larger than the queue, which it does not need");
+    assert_eq!(net.counters().dropped_for(DropReason::QueueFull), 1);
+}
+
+#[test]
 fn a_link_can_change_while_things_are_under_way() {
     let (mut net, one, two) = two_hosts(LinkConfig::one_way(20 * MS).with_bandwidth(8_000, 10_000));
     net.send(one, two.1, &[0; 972]);

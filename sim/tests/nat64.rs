@@ -59,14 +59,28 @@ fn a_host_without_ipv4_reaches_it_and_hears_the_answer_from_where_it_sent() {
 
 #[test]
 fn what_is_inside_meets_by_ipv6_and_by_the_hairpin() {
-    let nat = NatConfig::full_cone().with_hairpin(Hairpin::ExternalSource);
+    // There is no internal source that could be shown under the prefix.
+    for hairpin in [Hairpin::ExternalSource, Hairpin::InternalSource] {
+        let nat = NatConfig::full_cone().with_hairpin(hairpin);
+        let (mut net, place, prefix, [server, _]) = lab(RouterConfig::nat64(nat));
+        let [alice, bob] = [(); 2].map(|()| socket(&mut net, place));
+        assert_eq!(send(&mut net, alice, bob.1), Some((bob, alice.1)));
+        let [alice_seen, bob_seen] =
+            [alice, bob].map(|of| send(&mut net, of, shown(prefix, server.1)).unwrap().1);
+        let got = send(&mut net, alice, shown(prefix, bob_seen));
+        assert_eq!(got, Some((bob, shown(prefix, alice_seen))));
+    }
+}
+
+#[test]
+fn a_gateway_that_rewrites_payloads_finds_no_ipv4_of_those_inside() {
+    let nat = NatConfig::full_cone().with_payload_rewriting();
     let (mut net, place, prefix, [server, _]) = lab(RouterConfig::nat64(nat));
-    let [alice, bob] = [(); 2].map(|()| socket(&mut net, place));
-    assert_eq!(send(&mut net, alice, bob.1), Some((bob, alice.1)));
-    let [alice_seen, bob_seen] =
-        [alice, bob].map(|of| send(&mut net, of, shown(prefix, server.1)).unwrap().1);
-    let got = send(&mut net, alice, shown(prefix, bob_seen));
-    assert_eq!(got, Some((bob, shown(prefix, alice_seen))));
+    let inside = socket(&mut net, place);
+    for payload in [[0, 0, 0, 1], [0, 0, 0, 0], [10, 0, 0, 2]] {
+        net.send(inside, shown(prefix, server.1), &payload);
+        assert_eq!(net.advance(net.now()).map(|got| got.bytes), Some(payload.to_vec()));
+    }
 }
 
 #[test]

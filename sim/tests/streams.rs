@@ -239,7 +239,7 @@ fn ports_of_streams_that_are_no_more_can_be_had_again() {
 }
 
 #[test]
-fn a_mapping_lets_streams_in_until_its_nat_is_rebooted() {
+fn a_mapping_lets_streams_in_until_its_nat_is_rebound_or_rebooted() {
     let (mut net, outside, _, at) = two(1, None);
     let nat = net.add_nat(NatConfig::full_cone());
     let host = net.add_host(Attachment::Behind(nat));
@@ -247,14 +247,18 @@ fn a_mapping_lets_streams_in_until_its_nat_is_rebooted() {
     net.listen(host, local, StreamKind::Tcp).unwrap();
     net.connect(host, Some(local), at, StreamKind::Tcp).unwrap();
     run(&mut net, secs(1));
-    let mapped = SocketAddr::new(net.external_address(nat).unwrap().into(), 5_000);
+    let external = net.external_address(nat).unwrap().into();
     let opens = |net: &mut Network| {
-        net.connect(outside, None, mapped, StreamKind::Tcp).unwrap();
-        changes(run(net, secs(40))).contains(&StreamChange::Connected)
+        [5_000, 5_001].map(|port| {
+            net.connect(outside, None, SocketAddr::new(external, port), StreamKind::Tcp).unwrap();
+            changes(run(net, secs(40))).contains(&StreamChange::Connected)
+        })
     };
-    assert!(opens(&mut net));
+    assert_eq!(opens(&mut net), [true, false]);
+    net.rebind(nat);
+    assert_eq!(opens(&mut net), [false, true]);
     net.reboot(nat);
-    assert!(!opens(&mut net));
+    assert_eq!(opens(&mut net), [false; 2]);
 }
 
 #[test]

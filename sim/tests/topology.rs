@@ -172,6 +172,12 @@ fn a_stateful_firewall_lets_answers_in_and_forgets() {
         assert_eq!(send(&mut net, other, inside.1), None);
         assert_eq!(dropped(&net, DropReason::RouterFirewall(office)), 2);
         assert_eq!(send(&mut net, beside, inside.1), Some((inside, beside.1)), "it is not between them");
+        // An answer is remembered like a question.
+        for from_inside in [true, false, false] {
+            net.advance(net.now() + Firewall::STATEFUL.memory - Duration::from_nanos(1));
+            let (from, to) = if from_inside { (inside, server) } else { (server, inside) };
+            assert_eq!(send(&mut net, from, to.1), Some((to, from.1)));
+        }
         net.advance(net.now() + Firewall::STATEFUL.memory);
         assert_eq!(send(&mut net, server, inside.1), None);
         assert_eq!(send(&mut net, inside, server.1), Some((server, inside.1)));
@@ -196,6 +202,27 @@ fn a_firewall_behind_a_nat_divides_its_network() {
     let other = socket(&mut net, Attachment::Public);
     assert_eq!(send(&mut net, other, seen), None, "the cone lets it in, the firewall does not");
     assert_eq!(dropped(&net, DropReason::RouterFirewall(lab)), 2);
+}
+
+#[test]
+fn every_firewall_on_the_way_is_asked() {
+    for outermost in [true, false] {
+        for v6 in [false, true] {
+            let mut net = world();
+            let walls = [Firewall::STATEFUL, Firewall::OPEN];
+            let [outer, inner] = if outermost { walls } else { [walls[1], walls[0]] };
+            let router = |firewall| RouterConfig::default().with_firewall(firewall);
+            let outer = net.add_router(Attachment::Public, router(outer));
+            let inner = net.add_router(behind(outer), router(inner));
+            let socket = if v6 { socket_v6 } else { socket };
+            let [server, inside] = [Attachment::Public, behind(inner)].map(|place| socket(&mut net, place));
+            assert_eq!(send(&mut net, server, inside.1), None);
+            let asked = if outermost { outer } else { inner };
+            assert_eq!(dropped(&net, DropReason::RouterFirewall(asked)), 1);
+            assert_eq!(send(&mut net, inside, server.1), Some((server, inside.1)));
+            assert_eq!(send(&mut net, server, inside.1), Some((inside, server.1)));
+        }
+    }
 }
 
 #[test]

@@ -123,7 +123,8 @@
 //!
 //! * All boxes against each other: [`Preset::ALL`](crate::Preset::ALL) twice, and a table of what you expect.
 //! * What happens in mid-flow: [`reboot`](crate::Network::reboot) and [`rebind`](crate::Network::rebind) a NAT,
-//!   [`block`](crate::Network::block) a direction, [`remove_address`](crate::Network::remove_address), and change the link.
+//!   [`block`](crate::Network::block) a direction, [`remove_address`](crate::Network::remove_address), and change the link;
+//!   let a host [`sleep`](crate::Network::sleep) or [die](crate::Network::kill); and all of it [`at`](crate::Network::at) its time.
 //! * Silence: let more time pass than [`NatConfig::lifetime`](crate::NatConfig), and see whether your keepalives were enough.
 //! * One datagram: [`set_rule`](crate::Network::set_rule) sees each and can lose, delay or forge it.
 //! * Why something did not arrive: [`counters`](crate::Network::counters) by reason, and the [`log`](crate::Network::log).

@@ -47,7 +47,7 @@ pub struct NatConfig {
     pub datagram_refusal: DatagramRefusal,
     /// How a request to connect that is not let in is answered.
     pub syn_refusal: SynRefusal,
-    /// Whether it replaces internal by external addresses in payloads too, wherever it finds their bytes, as a gateway for SIP or
+    /// Whether it replaces internal by external addresses in the payloads of datagrams too, wherever it finds their bytes, as a gateway for SIP or
     /// FTP does that does not look what it has before it (RFC 4787 §7).
     pub payload_rewriting: bool,
     /// Whether the network behind it uses 192.168.1.0/24 like every other such NAT, instead of a

@@ -174,8 +174,11 @@ impl Network {
                 script(self);
                 continue;
             }
-            if let Some(error) = self.error_until(others) {
-                return Some(Happening::Icmp(error));
+            if self.next_error().is_some_and(|at| at <= others) {
+                if let Some(error) = self.error_until(others) {
+                    return Some(Happening::Icmp(error));
+                }
+                continue;
             }
             match (datagram, stream) {
                 (None, None) => {

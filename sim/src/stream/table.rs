@@ -129,7 +129,7 @@ impl Streams {
             Ok(way) => way,
             Err(reason) => {
                 if let Some((_, icmp)) = topology.refusal(reason, host)
-                    && topology.tells(host, local, icmp)
+                    && topology.tells((host, local), icmp, None)
                     && let Some(end) = self.ends.get_mut(&from)
                 {
                     end.incoming.push_back((now, Item::Change(StreamChange::Refused)));
@@ -251,10 +251,7 @@ impl Streams {
         }
         let (local, remote) = match topology.enter(cargo, now, way) {
             Ok(Receiver { local, remote, .. }) => (local, remote),
-            Err(DropReason::NotBound) => {
-                self.send(links, now, host, from, Item::Change(StreamChange::Refused));
-                return None;
-            }
+            Err(DropReason::NotBound) => return self.turn_away(links, now, host, (from, caller_host)),
             Err(reason) => {
                 self.refuse(topology, now, (from, way), caller_place, topology.refusal(reason, host));
                 return None;
@@ -276,8 +273,7 @@ impl Streams {
             return None;
         }
         if self.listeners.get(&(host, local)) != Some(&kind) {
-            self.send(links, now, host, from, Item::Change(StreamChange::Refused));
-            return None;
+            return self.turn_away(links, now, host, (from, caller_host));
         }
         let accepted = self.add(End::new(host, local, remote, kind));
         self.open(accepted, (from, caller_host));
@@ -357,6 +353,20 @@ impl Streams {
         }
     }
 
+    /// A host refuses a request to connect, if that gets back to the caller.
+    fn turn_away(
+        &mut self,
+        links: &Links,
+        now: Instant,
+        host: HostId,
+        (caller, caller_host): (StreamId, HostId),
+    ) -> Option<StreamEvent> {
+        if !links.is_cut(host, caller_host) {
+            self.send(links, now, host, caller, Item::Change(StreamChange::Refused));
+        }
+        None
+    }
+
     /// Plans what somebody on the way says to a request to connect.
     fn refuse(
         &mut self,
@@ -367,7 +377,7 @@ impl Streams {
         refusal: Option<(Duration, Option<RouterId>)>,
     ) {
         if let Some((after, icmp)) = refusal
-            && topology.tells(host, local, icmp)
+            && topology.tells((host, local), icmp, Some(way.place))
         {
             self.queue.push(now + after, Flight::Refusal { from, way });
         }

@@ -52,6 +52,27 @@ fn a_mapping_is_refreshed_in_the_configured_directions_only() {
 }
 
 #[test]
+fn lifetimes_that_are_drawn_are_spread_over_their_range() {
+    const COUNT: u16 = 40;
+    let config = NatConfig::full_cone().with_lifetime(30 * SECOND).with_lifetime_jitter(10 * SECOND);
+    let mut lab = Lab::new(config);
+    let mapped: Vec<SocketAddr> = (0..COUNT)
+        .map(|n| {
+            let neighbour = lab.neighbour(6000 + n);
+            lab.send(neighbour, lab.outside[0].1).unwrap()
+        })
+        .collect();
+    let living = |lab: &mut Lab| mapped.iter().filter(|at| lab.comes_in(0, **at)).count();
+    lab.wait(30 * SECOND - Duration::from_nanos(1));
+    assert_eq!(living(&mut lab), usize::from(COUNT));
+    lab.wait(5 * SECOND);
+    let half = living(&mut lab);
+    assert!((10..=30).contains(&half), "{half} of {COUNT} live for 35 s");
+    lab.wait(5 * SECOND + Duration::from_nanos(2));
+    assert_eq!(living(&mut lab), 0);
+}
+
+#[test]
 fn what_the_filter_turns_away_refreshes_nothing() {
     let config = NatConfig::port_restricted().with_lifetime(30 * SECOND).with_refresh(Refresh::Both);
     let mut lab = Lab::new(config);
@@ -129,4 +150,23 @@ fn a_mapping_for_tcp_lives_as_long_as_its_connection_lets_it() {
             assert_eq!(got_in, gets_in, "listens {listens}, closes {closes}");
         }
     }
+}
+
+#[test]
+fn a_connection_between_neighbours_is_no_matter_of_their_nat() {
+    let config = NatConfig::full_cone();
+    let transitory = config.tcp_lifetimes.transitory;
+    let mut lab = Lab::new(config);
+    let [(_, at), (stranger, from)] = [lab.outside[0], lab.outside[2]];
+    let (host, local) = lab.inside;
+    let (neighbour, _) = lab.neighbour(6000);
+    lab.net.listen(host, local, StreamKind::Tcp).unwrap();
+    // It makes a mapping. Nobody listens there.
+    lab.net.connect(host, Some(local), at, StreamKind::Tcp).unwrap();
+    lab.wait(Duration::ZERO);
+    lab.net.connect(neighbour, None, local, StreamKind::Tcp).unwrap();
+    lab.wait(transitory);
+    let mapped = SocketAddr::new(lab.net.external_address(lab.nat).unwrap().into(), local.port());
+    lab.net.connect(stranger, Some(from), mapped, StreamKind::Tcp).unwrap();
+    assert_eq!(lab.net.advance_all(lab.net.now()), None);
 }

@@ -59,16 +59,18 @@ fn a_preset_behaves_as_the_table_says() {
 
 #[test]
 fn behind_the_corporate_ones_only_streams_get_out() {
-    for (name, tcp, http, https) in
-        [("corporate_udp_blocked", true, true, true), ("https_only", false, false, true)]
-    {
+    for (name, tcp, https) in [("corporate_udp_blocked", true, true), ("https_only", false, true)] {
         let mut lab = Lab::new(Preset::named(name).unwrap().router());
         assert_eq!(lab.send(lab.inside, lab.outside[0].1), None, "{name}");
         assert_eq!(lab.dropped(DropReason::RouterFirewall), 1, "{name}");
-        for (port, kind, passes) in
-            [(5349, StreamKind::Tcp, tcp), (80, StreamKind::Tls, http), (443, StreamKind::Tls, https)]
-        {
+        for (port, kind, passes) in [
+            (3478, StreamKind::Tcp, tcp),
+            (5349, StreamKind::Tls, tcp),
+            (443, StreamKind::Tcp, tcp),
+            (443, StreamKind::Tls, https),
+        ] {
             let (server, at) = lab.outside[0];
+            lab.net.unlisten(server, (at.ip(), port).into());
             let at = lab.net.listen(server, (at.ip(), port).into(), kind).unwrap();
             let (host, local) = lab.inside;
             lab.net.connect(host, Some((local.ip(), 0).into()), at, kind).unwrap();
