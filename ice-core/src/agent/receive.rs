@@ -260,6 +260,12 @@ impl Agent {
             let granted = self.paths.on_response(self.now, id, tuple, &mut self.tracer);
             let (pair, rtt) = pair.zip(granted).ok_or(DropReason::UnknownTransaction)?;
             self.count_consent_response(pair, rtt);
+            if let Some(mapped) = message.xor_mapped_address()
+                && pair.generation() == self.generations.current.number
+            {
+                let (checks, cx) = self.checks_and_context();
+                checks.on_consent_mapped(&cx, pair, mapped);
+            }
             return Ok(());
         }
         let mapped = message.xor_mapped_address().ok_or(DropReason::NoMappedAddress)?;

@@ -6,12 +6,23 @@
     reason = "a test may end with a panic"
 )]
 
+mod addresses;
+mod asleep;
+mod bad_links;
+mod blocked;
 mod choosing;
 mod consent;
+mod families;
+mod icmp;
+mod neighbours;
 mod promotion;
+mod rebooted;
 mod removal;
 mod restart;
+mod roaming;
 mod roles;
 mod servers;
 mod signalling;
+mod story;
 mod swapped;
+mod symmetric;
