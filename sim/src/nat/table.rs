@@ -3,7 +3,7 @@
 
 use core::net::{Ipv4Addr, SocketAddrV4};
 use core::time::Duration;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use floe_core::base::Instant;
 
@@ -39,8 +39,8 @@ struct Binding {
     expires: Instant,
     /// What has been drawn for this mapping.
     jitter: Duration,
-    /// TCP connections that are established.
-    connections: u32,
+    /// With whom TCP connections are established.
+    connections: BTreeSet<Remote>,
     /// Who was sent to, and until when that counts.
     permits: BTreeMap<Remote, Instant>,
     /// Where ports are overloaded: the number of the last datagram to each remote, and of the last to any.
@@ -143,9 +143,12 @@ impl NatTable {
         let external = *self.sessions.get(&session)?;
         let mut here = self.bindings.get_mut(&external)?.iter_mut();
         let binding = here.find(|binding| binding.session == session && now < binding.expires)?;
-        let connections = binding.connections;
-        binding.connections =
-            if is_established { connections.saturating_add(1) } else { connections.saturating_sub(1) };
+        let with = (*remote.ip(), remote.port());
+        if is_established {
+            binding.connections.insert(with);
+        } else {
+            binding.connections.remove(&with);
+        }
         binding.expires = now + binding.lifetime(&self.config, self.protocol);
         if let Some(permit) = self.config.filtering.relevant(remote) {
             binding.permit(now, permit, binding.expires);
@@ -208,7 +211,7 @@ impl NatTable {
             session,
             expires: now,
             jitter,
-            connections: 0,
+            connections: BTreeSet::new(),
             permits: BTreeMap::new(),
             contacts: BTreeMap::new(),
             last_sent: 0,
@@ -272,7 +275,7 @@ impl Binding {
     fn lifetime(&self, config: &NatConfig, protocol: Protocol) -> Duration {
         let at_least = match protocol {
             Protocol::Udp => config.lifetime,
-            Protocol::Tcp if self.connections > 0 => config.tcp_lifetimes.established,
+            Protocol::Tcp if !self.connections.is_empty() => config.tcp_lifetimes.established,
             Protocol::Tcp => config.tcp_lifetimes.transitory,
         };
         at_least.saturating_add(self.jitter)

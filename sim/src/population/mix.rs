@@ -230,13 +230,14 @@ mod tests {
 
     #[test]
     fn what_cannot_be_drawn_from_is_told() {
-        let told = |change: fn(&mut Mix)| {
+        type Change = fn(&mut Mix);
+        let told = |change: Change| {
             let mut mix = mix();
             change(&mut mix);
             mix.check().map_err(|error| error.to_string())
         };
         assert_eq!(told(|_| ()), Ok(()));
-        let table: [(fn(&mut Mix), &str); 6] = [
+        let table: [(Change, &str); 6] = [
             (|mix| mix.homes.clear(), "the homes need shares, each of them a positive number"),
             (|mix| mix.homes[0].0 = f64::NAN, "the homes need shares, each of them a positive number"),
             (|mix| mix.losses[0].0 = 0.0, "the losses need shares, each of them a positive number"),

@@ -149,7 +149,7 @@ mod tests {
 
     fn session(millis: u64) -> Session {
         let time = Duration::from_millis(millis);
-        let outcome = if millis % 3 == 0 {
+        let outcome = if millis.is_multiple_of(3) {
             Outcome::Relayed { usable: time, selected: time * 2 }
         } else {
             Outcome::Direct { usable: time, selected: time * 2 }

@@ -170,3 +170,23 @@ fn a_connection_between_neighbours_is_no_matter_of_their_nat() {
     lab.net.connect(stranger, Some(from), mapped, StreamKind::Tcp).unwrap();
     assert_eq!(lab.net.advance_all(lab.net.now()), None);
 }
+
+#[test]
+fn the_end_of_a_connection_from_before_a_reboot_is_not_that_of_another() {
+    let mut lab = Lab::new(NatConfig::full_cone());
+    let [(server, at), (_, from), (other, other_at)] = lab.outside;
+    let (host, local) = lab.inside;
+    lab.net.listen(host, local, StreamKind::Tcp).unwrap();
+    lab.net.listen(server, at, StreamKind::Tcp).unwrap();
+    lab.net.listen(other, other_at, StreamKind::Tcp).unwrap();
+    let old = lab.net.connect(host, Some(local), at, StreamKind::Tcp).unwrap();
+    lab.wait(SECOND);
+    lab.net.reboot(lab.nat);
+    lab.net.connect(host, Some(local), other_at, StreamKind::Tcp).unwrap();
+    lab.wait(SECOND);
+    assert!(lab.net.close_stream(old));
+    lab.wait(TcpLifetimes::REQUIRED.transitory);
+    let mapped = SocketAddr::new(lab.net.external_address(lab.nat).unwrap().into(), local.port());
+    lab.net.connect(server, Some(from), mapped, StreamKind::Tcp).unwrap();
+    assert!(lab.net.advance_all(lab.net.now()).is_some());
+}
