@@ -28,7 +28,7 @@ pub(crate) enum Command {
     Demo(Demo),
     Connect(Connect),
     Gather(Gather),
-    Nat(Nat),
+    Nat(Box<Nat>),
     #[command(subcommand)]
     Serve(Serve),
 }
