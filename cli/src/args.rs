@@ -28,7 +28,7 @@ pub(crate) enum Command {
     Demo(Demo),
     Connect(Connect),
     Gather(Gather),
-    Nat(Nat),
+    Nat(Box<Nat>),
     #[command(subcommand)]
     Serve(Serve),
 }
@@ -127,7 +127,7 @@ pub(crate) struct Connect {
 /// Shows the candidates that this machine has: its own addresses, how servers see it, and what relays give.
 ///
 /// Each is shown with whom it came from and when. What a server said when it gave nothing is told. Then the NAT in between is
-/// measured at the first STUN server that answered, over IPv4 if there is one (RFC 5780): how it maps, whom it lets in, whether two hosts behind it meet
+/// measured at a STUN server that answered, best one with another address, then one of IPv4 (RFC 5780): how it maps, whom it lets in, whether two hosts behind it meet
 /// through it, and what that means for connections. A server without another address shows less; where a NAT filters, it takes some 15 seconds.
 #[derive(Args, Debug)]
 pub(crate) struct Gather {

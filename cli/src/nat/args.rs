@@ -31,35 +31,55 @@ pub(crate) struct Nat {
     pub(crate) left: Option<Preset>,
 
     /// The NAT in front of the controlled side
-    #[arg(long, value_name = "NAT", value_parser = preset, requires = "left", conflicts_with = "same_box")]
+    #[arg(
+        long,
+        value_name = "NAT",
+        value_parser = preset,
+        requires = "left",
+        conflicts_with = "same_box",
+        conflicts_with_all = NOT_ONE_CELL
+    )]
     pub(crate) right: Option<Preset>,
 
     /// Put both behind the left's NAT
-    #[arg(long, value_name = "NETWORK", requires = "left")]
+    #[arg(long, value_name = "NETWORK", requires = "left", conflicts_with_all = NOT_ONE_CELL)]
     pub(crate) same_box: Option<NetworkName>,
 
     /// How that NAT treats what one of them sends to the other's external address, if not as it does by itself
-    #[arg(long, value_name = "HOW", requires = "same_box")]
+    #[arg(
+        long,
+        value_name = "HOW",
+        requires = "same_box",
+        conflicts_with = "right",
+        conflicts_with_all = NOT_ONE_CELL
+    )]
     pub(crate) hairpin: Option<HairpinName>,
 
     /// Let the left learn of the right 900 ms late
-    #[arg(long, requires = "right")]
+    #[arg(long, requires = "right", conflicts_with = "same_box", conflicts_with_all = NOT_ONE_CELL)]
     pub(crate) late: bool,
 
     /// Give both a TURN server that they reach over this, or over UDP if nothing is said
-    #[arg(long, value_name = "TRANSPORT", num_args = 0..=1, default_missing_value = "udp", requires = "left")]
+    #[arg(
+        long,
+        value_name = "TRANSPORT",
+        num_args = 0..=1,
+        default_missing_value = "udp",
+        requires = "left",
+        conflicts_with_all = NOT_ONE_CELL
+    )]
     pub(crate) turn: Option<TransportName>,
 
     /// How the controlling side chooses among the paths that work
-    #[arg(long, value_name = "HOW", default_value = "regular", conflicts_with = "population")]
+    #[arg(long, value_name = "HOW", default_value = "regular", conflicts_with_all = ["population", "list"])]
     pub(crate) nomination: NominationName,
 
     /// Write the whole grid to this file, as a page for a browser that shows each cell's timeline
-    #[arg(long, value_name = "FILE", requires = "grid")]
+    #[arg(long, value_name = "FILE", requires = "grid", conflicts_with_all = NOT_THE_GRID)]
     pub(crate) html: Option<PathBuf>,
 
     /// Write every decision of both agents to this file, as JSON, one a line
-    #[arg(long, value_name = "FILE", requires = "left")]
+    #[arg(long, value_name = "FILE", requires = "left", conflicts_with_all = NOT_ONE_CELL)]
     pub(crate) trace: Option<PathBuf>,
 
     #[command(flatten)]
@@ -131,6 +151,11 @@ impl From<NominationName> for Nomination {
         }
     }
 }
+
+/// What is asked instead of one cell, and of the grid. It has to be said of each option: a requirement that another argument excludes is none
+/// to clap.
+const NOT_ONE_CELL: [&str; 3] = ["grid", "population", "list"];
+const NOT_THE_GRID: [&str; 3] = ["left", "population", "list"];
 
 fn preset(name: &str) -> Result<Preset, String> {
     let names = || Preset::ALL.map(|preset| preset.name).join(", ");

@@ -67,6 +67,61 @@ fn unknown_names_are_answered_with_the_known_ones() {
     assert!(asked("--grid --left easy").is_err() && asked("").is_err());
 }
 
+/// What belongs to one question is not swallowed by another.
+#[test]
+fn options_that_do_not_belong_to_what_is_asked_are_refused() {
+    let of_a_cell = [
+        "--right easy",
+        "--same-box shared",
+        "--same-box shared --hairpin none",
+        "--right easy --late",
+        "--turn",
+        "--trace t",
+    ];
+    let of_a_population = [
+        "--sessions 5",
+        "--seed 2",
+        "--setting ta=20ms",
+        "--against ta=20ms",
+        "--threads 2",
+        "--json",
+        "--svg f",
+    ];
+    let is_taken = |line: &str| {
+        let words = ["floe", "nat"].into_iter().chain(line.split_whitespace());
+        Cli::try_parse_from(words).is_ok()
+    };
+    for (of, options) in [
+        ("--left easy", &of_a_cell[..]),
+        ("--grid", &["--html f"]),
+        ("--population m", &of_a_population),
+        ("--list", &[]),
+    ] {
+        assert!(is_taken(of), "{of}");
+        for option in of_a_cell.iter().chain(&["--html f"]).chain(&of_a_population) {
+            assert_eq!(is_taken(&format!("{of} {option}")), options.contains(option), "{of} {option}");
+        }
+    }
+    assert!(
+        !is_taken("--left easy --right easy --hairpin none")
+            && !is_taken("--left easy --same-box shared --late")
+    );
+    for (of, is_chosen) in
+        [("--left easy", true), ("--grid", true), ("--population m", false), ("--list", false)]
+    {
+        assert_eq!(is_taken(&format!("{of} --nomination fast")), is_chosen, "{of}");
+    }
+}
+
+#[test]
+fn numbers_that_no_machine_has_room_for_are_refused() {
+    for option in ["--sessions 0", "--sessions 18446744073709551615", "--threads 0", "--threads 200000"] {
+        let line = format!("floe nat --population m {option}");
+        let error = Cli::try_parse_from(line.split_whitespace()).unwrap_err().to_string();
+        assert!(error.contains("is not in 1..="), "{error}");
+    }
+}
+
 #[test]
 fn a_trace_is_lines_of_json_in_the_order_of_time() {
     let (_, decisions) = Cell::run_traced(&asked("--left full_cone --right easy").unwrap());

@@ -17,6 +17,8 @@ pub(crate) enum MixFileError {
     Toml { file: PathBuf, error: toml::de::Error },
     #[error("{}: the home {home:?} has a router {router:?}, which is not known; there are {known}", file.display())]
     Router { file: PathBuf, home: String, router: String, known: String },
+    #[error("{}: a loss of {percent} percent is not in 0 to 100", file.display())]
+    Loss { file: PathBuf, percent: f64 },
     #[error("{}: {error}", file.display())]
     Mix { file: PathBuf, error: MixError },
 }
@@ -89,6 +91,10 @@ fn parse(file: &Path, text: &str) -> Result<Mix, MixFileError> {
     let usual = Mix::of(homes?);
     let ms = Duration::from_millis;
     let round_trips: Vec<_> = round_trip.iter().map(|r| (r.share, ms(r.ms[0])..=ms(r.ms[1]))).collect();
+    // In the file's own unit.
+    if let Some(LossEntry { percent, .. }) = loss.iter().find(|l| !(0.0..=100.0).contains(&l.percent)) {
+        return Err(MixFileError::Loss { file: file.to_owned(), percent: *percent });
+    }
     let losses: Vec<_> = loss.iter().map(|l| (l.share, l.percent / 100.0)).collect();
     Ok(Mix {
         neighbours,
@@ -159,6 +165,12 @@ mod tests {
         let unknown = told(&format!("{home}routers=['esay']"));
         assert!(unknown.contains("\"x\" has a router \"esay\"") && unknown.contains("easy"), "{unknown}");
         assert!(told("relay=['sctp']\n").contains("unknown variant `sctp`"));
+        let lossy = |percent: &str| told(&format!("{home}[[loss]]\nshare=1\npercent={percent}"));
+        assert_eq!(lossy("200"), "m.toml: a loss of 200 percent is not in 0 to 100");
+        assert!(
+            lossy("nan").contains("a loss of NaN percent")
+                && lossy("-0.1").contains("a loss of -0.1 percent")
+        );
         assert!(told("neighbours=0.5").contains("missing field `home`"));
     }
 }

@@ -11,7 +11,8 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use clap::Args;
+use clap::builder::RangedU64ValueParser;
+use clap::{Args, value_parser};
 use floe_sim::population::{Population, Tally};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
@@ -30,12 +31,14 @@ pub(crate) struct PopulationArgs {
     #[arg(long, value_name = "MIX.TOML", help_heading = "Populations")]
     pub(crate) population: Option<PathBuf>,
 
-    /// How many
+    /// How many, up to a hundred million
     #[arg(
         long,
         value_name = "NUMBER",
         default_value_t = 10_000,
+        value_parser = value_parser!(u64).range(1..=MOST_SESSIONS),
         requires = "population",
+        conflicts_with_all = NOT_A_POPULATION,
         help_heading = "Populations"
     )]
     pub(crate) sessions: u64,
@@ -46,6 +49,7 @@ pub(crate) struct PopulationArgs {
         value_name = "NUMBER",
         default_value_t = 1,
         requires = "population",
+        conflicts_with_all = NOT_A_POPULATION,
         help_heading = "Populations"
     )]
     pub(crate) seed: u64,
@@ -58,24 +62,44 @@ pub(crate) struct PopulationArgs {
         value_name = "SETTING",
         default_value = "",
         requires = "population",
+        conflicts_with_all = NOT_A_POPULATION,
         help_heading = "Populations"
     )]
     pub(crate) setting: NamedSetting,
 
     /// Another setting to compare it with, over the same sessions
-    #[arg(long, value_name = "SETTING", requires = "population", help_heading = "Populations")]
+    #[arg(
+        long,
+        value_name = "SETTING",
+        requires = "population",
+        conflicts_with_all = NOT_A_POPULATION,
+        help_heading = "Populations"
+    )]
     pub(crate) against: Option<NamedSetting>,
 
     /// How many threads work; by default as many as there are cores. The result does not depend on it
-    #[arg(long, value_name = "NUMBER", requires = "population", help_heading = "Populations")]
+    #[arg(
+        long,
+        value_name = "NUMBER",
+        value_parser = threads(),
+        requires = "population",
+        conflicts_with_all = NOT_A_POPULATION,
+        help_heading = "Populations"
+    )]
     pub(crate) threads: Option<usize>,
 
     /// Print one JSON document with the same content; times are in milliseconds
-    #[arg(long, requires = "population", help_heading = "Populations")]
+    #[arg(long, requires = "population", conflicts_with_all = NOT_A_POPULATION, help_heading = "Populations")]
     pub(crate) json: bool,
 
     /// Write a plot of how many sessions were connected by when
-    #[arg(long, value_name = "FILE.SVG", requires = "population", help_heading = "Populations")]
+    #[arg(
+        long,
+        value_name = "FILE.SVG",
+        requires = "population",
+        conflicts_with_all = NOT_A_POPULATION,
+        help_heading = "Populations"
+    )]
     pub(crate) svg: Option<PathBuf>,
 }
 
@@ -148,6 +172,10 @@ fn play(
     })
 }
 
+fn threads() -> RangedU64ValueParser<usize> {
+    RangedU64ValueParser::new().range(1..=MOST_THREADS)
+}
+
 /// On standard error, and on a terminal only.
 fn progress(length: u64) -> ProgressBar {
     let style = ProgressStyle::with_template("{bar:40} {pos} of {len} sessions, {eta} left");
@@ -162,6 +190,12 @@ fn millis(time: Duration) -> f64 {
     time.as_secs_f64() * 1e3
 }
 
+/// What is asked instead of a population.
+const NOT_A_POPULATION: [&str; 3] = ["grid", "left", "list"];
+/// Their times take some three gigabytes.
+const MOST_SESSIONS: u64 = 100_000_000;
+/// More than there are cores in any machine, and fewer than an operating system gives.
+const MOST_THREADS: u64 = 1_024;
 /// Sessions that a thread takes at a time: few enough that none is idle at the end.
 const BATCH: u64 = 32;
 /// The percentiles that are told.

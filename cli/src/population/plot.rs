@@ -1,5 +1,6 @@
 //! How many sessions were connected by when, as an SVG picture.
 
+use std::ops::Range;
 use std::time::Duration;
 
 use plotters::prelude::*;
@@ -15,10 +16,7 @@ pub(super) fn svg(outcomes: &[Outcome]) -> Result<String, String> {
 
 fn draw(out: &mut String, outcomes: &[Outcome]) -> Result<(), Box<dyn std::error::Error>> {
     let curves: Vec<(String, Vec<(f64, f64)>)> = outcomes.iter().flat_map(curves_of).collect();
-    let times = || curves.iter().flat_map(|(_, points)| points.iter().map(|(time, _)| *time));
-    let first = times().fold(f64::INFINITY, f64::min).max(1.0);
-    let last = times().fold(first * 10.0, f64::max);
-    let first = if first.is_finite() { first } else { 1.0 };
+    let scale = scale(curves.iter().flat_map(|(_, points)| points.iter().map(|(time, _)| *time)));
     let area = SVGBackend::with_string(out, SIZE).into_drawing_area();
     area.fill(&WHITE)?;
     let mut chart = ChartBuilder::on(&area)
@@ -26,7 +24,7 @@ fn draw(out: &mut String, outcomes: &[Outcome]) -> Result<(), Box<dyn std::error
         .margin(15)
         .x_label_area_size(40)
         .y_label_area_size(60)
-        .build_cartesian_2d((first..last).log_scale(), 0.0..100.0)?;
+        .build_cartesian_2d(scale.log_scale(), 0.0..100.0)?;
     chart
         .configure_mesh()
         .x_desc("milliseconds since the first candidate")
@@ -49,6 +47,13 @@ fn draw(out: &mut String, outcomes: &[Outcome]) -> Result<(), Box<dyn std::error
         .draw()?;
     area.present()?;
     Ok(())
+}
+
+/// From the first time, but no less than a millisecond, to the last; ten times as much at the least, also where nobody has connected.
+fn scale(times: impl Iterator<Item = f64> + Clone) -> Range<f64> {
+    let first = times.clone().fold(f64::INFINITY, f64::min);
+    let first = if first.is_finite() { first.max(1.0) } else { 1.0 };
+    first..times.fold(first * 10.0, f64::max)
 }
 
 fn curves_of(outcome: &Outcome) -> [(String, Vec<(f64, f64)>); 2] {
@@ -87,5 +92,13 @@ mod tests {
         assert_eq!(points.first(), Some(&(1.0, 0.01)));
         assert_eq!(points.last(), Some(&(5_000.0, 50.0)));
         assert!(thinned(&[], 3).is_empty());
+    }
+
+    #[test]
+    fn a_scale_has_an_end_whatever_there_is_to_show() {
+        let nothing: [f64; 0] = [];
+        assert_eq!(scale(nothing.into_iter()), 1.0..10.0);
+        assert_eq!(scale([0.2, 0.4].into_iter()), 1.0..10.0);
+        assert_eq!(scale([50.0, 2_000.0].into_iter()), 50.0..2_000.0);
     }
 }

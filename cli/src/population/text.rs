@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use floe_sim::population::Times;
+use floe_sim::population::{Tally, Times};
 
 use super::{Outcome, PopulationArgs, SHARES, millis};
 use crate::paint::Paint;
@@ -91,7 +91,7 @@ fn difference(out: &mut String, one: &Outcome, other: &Outcome, paint: Paint) {
     row(out, "direct", both.map(|t| percent(t.direct.count(), t.sessions())), "%");
     row(out, "relayed", both.map(|t| percent(t.relayed.count(), t.sessions())), "%");
     row(out, "failed", both.map(|t| percent(t.failures(), t.sessions())), "%");
-    let connected = both.map(|t| t.connected());
+    let connected = both.map(Tally::connected);
     for (name, share) in SHARES {
         let at = |times: &Times| times.usable(share).map_or(0.0, millis);
         row(out, &format!("usable, {name}"), [at(&connected[0]), at(&connected[1])], "ms");

@@ -404,7 +404,7 @@ impl Agent {
             ),
             silence: self.gatherer.inquiries.silence(),
             mapping: self.mapping(),
-            nats: self.generations.current.checks.forecast().map(check::Forecast::verdict),
+            nats: self.generations.current.checks.forecast().and_then(check::Forecast::verdict),
             relay: self.gatherer.relays.are_configured() || self.has_relayed_candidate(),
             relay_fault: self.hints.relay_fault.or_else(|| {
                 // It may yet answer, but that it has not is the best that can be said.

@@ -10,8 +10,8 @@ impl Agent {
     /// that cannot work stand back ([`HopelessPairs`](crate::HopelessPairs)), and what does not connect is explained with it
     /// ([`Cause::Nats`](super::Cause::Nats)).
     ///
-    /// It counts for candidates of the same IP address, until something else is set. [`NatBehaviour::UNKNOWN`] takes it back. Only
-    /// what is certain speaks against a pair, and nothing against one on which the peer was heard.
+    /// It counts for candidates of the same IP address, until something else is set. [`NatBehaviour::UNKNOWN`] takes it back. What is
+    /// unknown does not speak against a pair, and nothing against one on which the peer was heard.
     pub fn set_nat_behaviour(&mut self, now: Instant, behaviour: NatBehaviour) {
         self.change_forecast(now, |forecast| forecast.ours = behaviour);
     }

@@ -18,7 +18,8 @@ pub enum HopelessPairs {
     #[default]
     Last,
     /// They fail at once, unless the peer is heard on them. This spares the checks, and the time in which a nomination waits for better pairs:
-    /// at the price of a pair that could have worked, if what was measured is not true any more.
+    /// at the price of a pair that could have worked, if what was measured is not true any more, or was a STUN server that is down and looked like
+    /// UDP that is blocked (RFC 5780 §4.2).
     Skip,
 }
 
@@ -30,9 +31,12 @@ pub(crate) struct Forecast {
 }
 
 impl Forecast {
-    /// What it says of two NATs as a whole, with the words for ours and the peer's.
-    pub(crate) fn verdict(&self) -> (Prospect, NatTraits, NatTraits) {
-        (prospect(&self.ours, &self.theirs), self.ours.traits, self.theirs.traits)
+    /// What it says of two NATs as a whole, with the words for ours and the peer's; nothing where nothing is known of ours, and nothing
+    /// speaks against the two.
+    pub(crate) fn verdict(&self) -> Option<(Prospect, NatTraits, NatTraits)> {
+        let prospect = prospect(&self.ours, &self.theirs);
+        let says = prospect != Prospect::Possible || self.ours.traits != NatTraits::UNKNOWN;
+        says.then_some((prospect, self.ours.traits, self.theirs.traits))
     }
 
     /// Of one pair. Ours counts where it was measured from the same address, the peer's where its server saw the same one.
@@ -79,12 +83,14 @@ impl Checks {
         };
         let outlook = forecast.outlook(local, remote);
         let skips = forecast.hopeless == HopelessPairs::Skip;
+        // RFC 8445 §8.1.2: once a pair is selected, no others are checked.
+        let is_closed = self.is_closed(pair.component);
         let Some(pair) = self.set.get_mut(id) else { return };
         pair.outlook = outlook;
         let state = pair.state;
         if skips && pair.is_poor() && pair.is_waiting_or_frozen() {
             self.set_state(cx, id, PairState::Failed(CheckFailure::Hopeless));
-        } else if !pair.is_poor() && state == PairState::Failed(CheckFailure::Hopeless) {
+        } else if !pair.is_poor() && !is_closed && state == PairState::Failed(CheckFailure::Hopeless) {
             self.set_state(cx, id, PairState::Waiting);
         }
     }

@@ -215,15 +215,17 @@ impl Checks {
         repeated.map(Pair::hopeful_until).filter(|at| *at > now && *at < Instant::MAX).min()
     }
 
-    /// The next pair of the reserve, if the list has a place for it.
+    /// The next pair of the reserve that may hope for something, if the list has a place for it.
     fn next_of_reserve(&mut self, cx: &mut Context<'_>, stream: usize) -> Option<PairId> {
         if !self.set.stream(stream)?.has_room() && !self.step_back(cx, stream) {
             return None;
         }
-        // A candidate may have gone meanwhile: then it is the next one's turn.
-        while let Some((local, remote, turn)) = self.set.stream_mut(stream)?.reserve.pop() {
+        // A candidate may have gone meanwhile, or the NATs speak against the pair: then it is the next one's turn.
+        while self.set.stream(stream)?.has_room()
+            && let Some((local, remote, turn)) = self.set.stream_mut(stream)?.reserve.pop()
+        {
             let enlisted = self.enlist(cx, local, remote, turn);
-            if enlisted.is_some() {
+            if enlisted.and_then(|id| self.set.get(id)).is_some_and(is_next) {
                 return enlisted;
             }
         }

@@ -50,8 +50,8 @@ pub(super) enum Question {
 /// the server's other port and address, and hairpinning with datagrams between the two sockets. Then the other addresses
 /// are asked themselves, which shows the mapping, and that they answer at all. Last comes the lifetime.
 ///
-/// A server that lies can make it send a few dozen datagrams of 20 to 28 bytes to two addresses of the server's choice: its
-/// OTHER-ADDRESS and our mapped address. It has no other influence than on the result.
+/// A server that lies can make it send a few dozen datagrams of 20 to 28 bytes to addresses of the server's choice: its
+/// OTHER-ADDRESS and those that it calls the mapped ones of our two sockets. It has no other influence than on the result.
 #[derive(Debug)]
 pub struct Discovery {
     pub(super) config: DiscoveryConfig,

@@ -12,7 +12,7 @@ pub struct Tally {
     pub direct: Times,
     /// Those that selected a relayed one.
     pub relayed: Times,
-    /// Those that selected none, by what the agent said was the cause: [`Cause::name`](floe_core::Cause::name), or "none told".
+    /// Those that selected none, by what the agent said was the cause: [`Cause::name`](floe_core::Cause::name), or `none-told`.
     pub failed: BTreeMap<&'static str, u64>,
     /// By the homes of the two hosts, the smaller index first: how many sessions were direct, relayed, failed.
     pub by_homes: BTreeMap<[usize; 2], [u64; 3]>,

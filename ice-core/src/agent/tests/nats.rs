@@ -2,7 +2,8 @@
 
 use super::puppet::*;
 use super::*;
-use crate::check::HopelessPairs;
+use crate::base::SocketId;
+use crate::check::{HopelessPairs, Reach};
 use crate::nat::{
     Access, FilteringBehaviour, Finding, HairpinBehaviour, MappingBehaviour, NatBehaviour, NatTraits,
     Prospect,
@@ -191,6 +192,59 @@ fn what_does_not_connect_is_explained_with_it() {
     stage.answer_all(reflexive());
     let causes = stage.agent.explain().causes;
     assert!(!causes.iter().any(|cause| matches!(cause, Cause::Nats { .. })), "{causes:?}");
+}
+
+#[test]
+fn what_is_taken_back_or_was_never_told_explains_nothing() {
+    let mut stage = stage(HopelessPairs::Last);
+    add(&mut stage, reflexive(), "srflx", 1_694_498_815);
+    let explains =
+        |stage: &Stage| stage.agent.explain().causes.iter().any(|cause| matches!(cause, Cause::Nats { .. }));
+    stage.agent.set_remote_nat_behaviour(stage.now, theirs());
+    stage.wait(Duration::from_secs(3));
+    assert!(!explains(&stage), "of our own NAT nothing is known");
+    stage.agent.set_nat_behaviour(stage.now, ours());
+    assert!(explains(&stage));
+    stage.agent.set_nat_behaviour(stage.now, NatBehaviour::UNKNOWN);
+    assert!(!explains(&stage));
+}
+
+#[test]
+fn once_a_pair_is_selected_skipped_ones_stay_away() {
+    let mut stage = stage(HopelessPairs::Skip);
+    stage.agent.set_nat_behaviour(stage.now, ours());
+    stage.agent.set_remote_nat_behaviour(stage.now, theirs());
+    add_all(&mut stage);
+    for _ in 0..50 {
+        stage.wait(Duration::from_millis(100));
+        stage.answer_all(relayed());
+    }
+    assert_eq!(stage.selected(), Some(relayed()));
+    stage.agent.set_nat_behaviour(stage.now, NatBehaviour::UNKNOWN);
+    stage.wait(Duration::from_secs(1));
+    assert!(!order(&stage).contains(&reflexive()), "RFC 8445 section 8.1.2");
+}
+
+#[test]
+fn the_reserve_skips_what_cannot_work_too() {
+    let wide = AgentConfig { reach: Reach::Wide, hopeless_pairs: HopelessPairs::Skip, ..Default::default() };
+    let mut stage = Stage::new(wide);
+    for n in 1..4 {
+        let local = SocketAddr::from(([10, 0, 0, 1], 5000 + n));
+        stage.agent.socket_up(stage.now, Socket::udp(SocketId(n.into()), local)).unwrap();
+    }
+    for n in 1..=40 {
+        let line =
+            format!("candidate:{n} 1 UDP 1694498815 203.0.113.{n} 7000 typ srflx raddr 0.0.0.0 rport 9");
+        stage.agent.add_remote_candidate(stage.now, &line.parse().unwrap()).unwrap();
+    }
+    // The pairs that the list has no place for wait in the reserve by now.
+    let mut blocked = ours();
+    blocked.traits.access = Finding::Known(Access::NoUdp);
+    stage.agent.set_nat_behaviour(stage.now, blocked);
+    stage.add_candidate(PEER, 1_000);
+    stage.wait(Duration::from_secs(30));
+    assert_eq!(order(&stage), [PEER]);
 }
 
 #[test]
