@@ -8,7 +8,7 @@ use floe_sim::scenario::TurnReach;
 use floe_sim::{Hairpin, Preset};
 use serde::Serialize;
 
-use super::table::{code, homes, relay_name};
+use super::table::{code, homes, relay_name, usable};
 use super::words::{ms, words};
 use crate::error::Error;
 
@@ -146,13 +146,20 @@ impl Page<'_> {
                     _ => "srflx",
                 };
                 let at = ms(*left_at.max(right_at));
-                (class, format!("{}<br>{}<small>{at} ms</small>", ours.local_type, theirs.local_type))
+                let usable = usable(cell).unwrap_or(at);
+                (
+                    class,
+                    format!("{}<br>{}<small>{usable} / {at} ms</small>", ours.local_type, theirs.local_type),
+                )
             }
             _ => ("none", "no path".to_owned()),
         };
+        let checks = format!("<small>{} checks</small>", cell.left.checks + cell.right.checks);
         let early = if cell.heard_early() == Some(true) { "<small>heard early</small>" } else { "" };
         let name = escaped(&cell.spec.to_string());
-        format!("<td><button class={class} data-cell={index} title=\"{name}\">{label}{early}</button></td>")
+        format!(
+            "<td><button class={class} data-cell={index} title=\"{name}\">{label}{checks}{early}</button></td>"
+        )
     }
 }
 

@@ -72,6 +72,11 @@ fn selected(cell: &Cell) -> Option<u64> {
     Some(ms(left.0.max(right.0)))
 }
 
+/// When both sides had a path that could carry data.
+pub(super) fn usable(cell: &Cell) -> Option<u64> {
+    Some(ms(cell.left.usable?.max(cell.right.usable?)))
+}
+
 struct Page<'g> {
     grid: &'g Grid,
     paint: Paint,
@@ -82,8 +87,10 @@ struct Page<'g> {
 impl Page<'_> {
     fn legend(&mut self) {
         self.line("floe nat: who meets whom, and how", true);
-        self.prose("In simulated time, 40 ms from any host to any other and back. The number behind the letters is when both had selected \
-                    the path, in milliseconds.");
+        self.prose(
+            "In simulated time, 40 ms from any host to any other and back. The number behind the letters is when both had selected the \
+             path, in milliseconds. Below: when data could flow both ways, and how many checks both sides sent.",
+        );
         self.text.push('\n');
         for (number, home) in (1..).zip(self.homes.clone()) {
             let summary = Preset::named(home.name).map_or("", |preset| preset.summary);
@@ -101,10 +108,9 @@ impl Page<'_> {
         let columns: Vec<String> = (1..=self.homes.len()).map(|number| number.to_string()).collect();
         self.columns(&columns);
         for (number, left) in (1..).zip(self.homes.clone()) {
-            let row =
-                self.homes.clone().into_iter().map(|right| self.cell(left, right, Setting::Apart, relay));
-            let row: String = row.collect();
-            let _ = writeln!(self.text, "  {number}{row}");
+            let of = |right: &&Home| self.grid.cell(left.name, right.name, Setting::Apart, relay);
+            let cells = self.homes.iter().map(of).collect();
+            self.row(number, cells);
         }
     }
 
@@ -138,12 +144,13 @@ impl Page<'_> {
         for (number, home) in (1..).zip(self.homes.clone()) {
             let own = home.router.nat.as_ref().map(|nat| nat.hairpin);
             let shared = Setting::SameBox { isolated: false, hairpin: None };
-            let mut row = self.cell(home, home, shared, relay);
-            for hairpin in all {
+            let apart = all.map(|hairpin| {
                 let hairpin = Some(hairpin).filter(|hairpin| Some(*hairpin) != own);
-                row += &self.cell(home, home, Setting::SameBox { isolated: true, hairpin }, relay);
-            }
-            let _ = writeln!(self.text, "  {number}{row}");
+                Setting::SameBox { isolated: true, hairpin }
+            });
+            let of = |setting| self.grid.cell(home.name, home.name, setting, relay);
+            let cells = [shared].into_iter().chain(apart).map(of).collect();
+            self.row(number, cells);
         }
     }
 
@@ -157,12 +164,26 @@ impl Page<'_> {
         ));
     }
 
-    /// Eight columns wide.
-    fn cell(&self, left: &Home, right: &Home, setting: Setting, relay: Option<TurnReach>) -> String {
-        let Some(cell) = self.grid.cell(left.name, right.name, setting, relay) else { return " ".repeat(8) };
+    /// Two lines, and eight columns for each cell.
+    fn row(&mut self, number: usize, cells: Vec<Option<&Cell>>) {
+        let ends: String = cells.iter().map(|cell| self.ends(*cell)).collect();
+        let costs: String = cells.iter().map(|cell| self.cost(*cell)).collect();
+        let _ = writeln!(self.text, "  {number}{ends}\n   {costs}");
+    }
+
+    fn ends(&self, cell: Option<&Cell>) -> String {
+        let Some(cell) = cell else { return " ".repeat(8) };
         let Some(at) = selected(cell) else { return self.paint.bad(&format!("{:>8}", "--")) };
         let text = format!("{:>8}", format!("{} {at}", code(cell)));
         if code(cell).contains('r') { self.paint.dim(&text) } else { self.paint.good(&text) }
+    }
+
+    fn cost(&self, cell: Option<&Cell>) -> String {
+        let text = cell.map_or_else(String::new, |cell| {
+            let checks = cell.left.checks + cell.right.checks;
+            usable(cell).map_or_else(|| checks.to_string(), |at| format!("{at} {checks}"))
+        });
+        self.paint.dim(&format!("{text:>8}"))
     }
 
     fn columns(&mut self, names: &[String]) {

@@ -31,6 +31,8 @@ fn the_table_fits_and_tells_types_and_times() {
     let text = table::text(&small_grid(), Paint::PLAIN);
     assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
     assert!(text.contains("ss 2090") && text.contains("--"), "{text}");
+    // When data could flow, and how many checks both sent.
+    assert!(text.contains("   140 9"), "{text}");
     let coloured = table::text(&small_grid(), Paint::COLOURED);
     assert!(coloured.contains("\x1b[32m") && coloured.contains("\x1b[31m"));
 }
