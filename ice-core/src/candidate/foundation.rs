@@ -117,16 +117,10 @@ impl FoundationTable {
         if let Some((_, number)) = self.known.iter().find(|(known, _)| *known == origin) {
             return Foundation::numbered(*number);
         }
-        let foundation = self.unique();
+        self.last = self.last.wrapping_add(1);
         if self.known.len() < MAX_FOUNDATIONS {
             self.known.push((origin, self.last));
         }
-        foundation
-    }
-
-    /// A foundation that no other candidate has or will have.
-    pub fn unique(&mut self) -> Foundation {
-        self.last = self.last.wrapping_add(1);
         Foundation::numbered(self.last)
     }
 }

@@ -278,14 +278,6 @@ impl Gatherer {
             AddedLocal::Full => return Err(SocketError::TooMany),
         };
         let component = socket.for_component();
-        let mut foundation = self.foundations.intern(kind, socket.local().ip(), socket.transport(), server);
-        // RFC 8445 §5.1.1.3 would let it share the foundation of what this server has seen before. But then the NAT has moved us: that
-        // address is dead, and the peer would not check this one until its checks of that one have failed (§6.1.4.2).
-        let place = (component, socket.local(), foundation);
-        let mut kin = candidates.locals().iter().filter(|l| (l.component, l.base, l.foundation) == place);
-        if server.is_some() && kin.any(|l| l.address != address) {
-            foundation = self.foundations.unique();
-        }
         let reflexive = NewLocal {
             component,
             socket: id,
@@ -294,7 +286,7 @@ impl Gatherer {
             tcp,
             kind,
             local_preference: unique(candidates, component, kind, preference(kind, tcp, known.preference)),
-            foundation,
+            foundation: self.foundations.intern(kind, socket.local().ip(), socket.transport(), server),
             related: Some(if self.tells_of(socket) { socket.local() } else { untold(address) }),
             secrecy: Secrecy::Told,
             network: socket.network(),

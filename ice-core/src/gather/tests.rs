@@ -45,27 +45,6 @@ fn a_mapped_candidate_has_a_foundation_of_its_own_and_a_unique_priority() {
     assert_eq!(add("10.0.0.1:5000", None), None, "no NAT at all");
 }
 
-/// The NAT has moved the socket: the peer is not to check the new address only when its checks of the old one have failed.
-#[test]
-fn another_address_that_the_same_server_sees_has_a_foundation_of_its_own() {
-    let (mut gatherer, mut candidates) = one(CandidateFilter::default());
-    gatherer.socket_up(Socket::udp(SocketId(1), at("10.0.0.1:6000"))).unwrap();
-    gatherer.gather(Instant::ZERO, &mut candidates);
-    let server = Some(at("192.0.2.1:3478").ip());
-    let mut foundation = |socket, address| {
-        let added = gatherer.add_reflexive(&mut candidates, SocketId(socket), at(address), server).unwrap();
-        let foundation = |id| candidates.local(id).map(|local| local.foundation.to_string());
-        added.announced.and_then(foundation)
-    };
-    let first = foundation(0, "203.0.113.1:1000");
-    assert_eq!(foundation(1, "203.0.113.1:1001"), first, "another socket of the same address");
-    let second = foundation(0, "203.0.113.1:2000").unwrap();
-    assert_ne!(Some(&second), first.as_ref());
-    let third = foundation(0, "203.0.113.1:3000").unwrap();
-    assert!(third != second && Some(&third) != first.as_ref());
-    assert_eq!(foundation(0, "203.0.113.1:2000"), None, "redundant");
-}
-
 #[test]
 fn what_cannot_be_mapped_is_refused() {
     let (mut gatherer, mut candidates) = one(CandidateFilter::default());

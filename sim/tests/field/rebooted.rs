@@ -160,27 +160,3 @@ fn case_10_a_new_port_that_cannot_be_learned_takes_a_restart_which_is_asked_for_
         }
     }
 }
-
-/// A NAT that filters by port lets no check from the new one in, so that a restart is needed whatever was agreed on. It tells of the
-/// address that was known at once, and of the new one when the server has answered; the dead one does not keep that waiting.
-#[test]
-fn case_10_a_new_port_that_the_peer_filters_out_takes_a_restart_which_asks_the_server_again() {
-    for nomination in [Nomination::Fast, Nomination::Renominate] {
-        for mishap in [Mishap::RebootToOtherPorts, Mishap::Rebind] {
-            for role in ROLES {
-                for_seeds(0..5, |world| {
-                    let bob = behind(NatConfig::port_restricted());
-                    let (peers, home) = call(world, mishap, bob, (nomination, role));
-                    strike(world, home, mishap);
-                    world.run_until(move |w| restart_asked(w, peers[0]).is_some()).within(secs(30));
-                    world.restart(peers[0]);
-                    let is_back = move |w: &World| {
-                        peers.iter().all(|p| w.selected(*p).is_some_and(|path| path.pair.generation() > 0))
-                    };
-                    world.run_until(is_back).within(millis(260));
-                    assert_talking(world, peers);
-                });
-            }
-        }
-    }
-}
