@@ -32,3 +32,6 @@ pub mod script;
 pub mod stage;
 pub mod turn_client;
 pub mod wire;
+
+/// How long after its end an agent may still delete what servers keep for it (RFC 8656 §8).
+const PARTING: core::time::Duration = core::time::Duration::from_secs(1);

@@ -129,7 +129,8 @@ impl Stage {
                 Output::Resolve(query) => self.on_query(&query),
                 Output::Socket(request) => self.servers.on_request(request),
                 Output::Wait(until) => {
-                    assert!(!self.closed || self.servers.may_linger(self.now, until), "a closed agent waits");
+                    let has_ended = self.closed || self.failed && until.is_some();
+                    assert!(!has_ended || self.servers.may_linger(self.now, until), "it has ended and waits");
                     assert!(until.is_none_or(|at| at > self.now), "{until:?} is not after {:?}", self.now);
                     self.wake = until;
                     self.follow();
@@ -193,10 +194,9 @@ impl Stage {
 
     fn on_transmit(&mut self, transmit: &Transmit<'_>) {
         if transmit.stream.is_some() || servers::is_server(transmit.remote) {
-            assert!(!self.failed, "it has ended and sends");
-            return self.servers.on_transmit(transmit, &self.sockets);
+            return self.servers.on_transmit(self.now, transmit, &self.sockets);
         }
-        assert!(!self.closed && !self.failed, "it has ended and sends");
+        assert!(!self.closed && !self.failed, "it has ended and sends {transmit:?}");
         self.follow();
         let (local, _) = self.sockets.get(&transmit.socket).expect("a socket that is up");
         assert_eq!(local.is_ipv4(), transmit.remote.is_ipv4(), "one address family");
@@ -256,6 +256,7 @@ impl Stage {
                 assert!(report.pairs.len() <= self.pairs.max(4));
                 assert!(!report.causes.is_empty(), "it has failed and does not know why");
                 self.failed = true;
+                self.servers.on_end(self.now);
             }
             _ => {}
         }

@@ -312,7 +312,8 @@ impl Agent {
     /// The path that data of `component` takes at this moment.
     pub fn path(&self, component: ComponentId) -> Option<Path> {
         match self.paths.outlet(self.now, component) {
-            Some(Outlet::Open(flow)) => self.path_of(flow.pair),
+            // What is closed sends nothing.
+            Some(Outlet::Open(flow)) if self.life != Life::Closed => self.path_of(flow.pair),
             _ => None,
         }
     }

@@ -121,7 +121,7 @@ impl Stage {
             Action::Close {} => {
                 self.agent.close(at);
                 if !self.closed {
-                    self.servers.on_close(self.now);
+                    self.servers.on_end(self.now);
                 }
                 self.closed = true;
                 false

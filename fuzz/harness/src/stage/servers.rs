@@ -1,7 +1,6 @@
 //! Servers that never say anything, and the sockets and streams that the agent asks for because of them.
 
 use core::net::{IpAddr, SocketAddr};
-use core::time::Duration;
 use std::collections::BTreeMap;
 
 use floe_core::server::IceServer;
@@ -11,6 +10,7 @@ use floe_core::{
 };
 
 use super::Stage;
+use crate::PARTING;
 use crate::places::address;
 use crate::script::pick;
 
@@ -20,7 +20,8 @@ pub(super) struct Servers {
     sockets: BTreeMap<SocketId, (IpAddr, bool)>,
     streams: BTreeMap<StreamId, (bool, usize)>,
     has_turn: bool,
-    closed: Option<Instant>,
+    /// Until when an agent that has ended may still give back what servers keep for it.
+    parting: Option<Instant>,
 }
 
 impl Servers {
@@ -46,10 +47,12 @@ impl Servers {
 
     pub(super) fn on_transmit(
         &mut self,
+        now: Instant,
         transmit: &Transmit<'_>,
         own: &BTreeMap<SocketId, (SocketAddr, ComponentId)>,
     ) {
-        assert!(self.closed.is_none() || self.has_turn, "it has ended and sends");
+        let may_send = self.parting.is_none_or(|end| self.has_turn && now <= end);
+        assert!(may_send, "it has ended and sends {transmit:?}");
         match transmit.stream {
             Some(id) => {
                 let (open, backlog) = self.streams.get_mut(&id).expect("a stream that there is");
@@ -63,14 +66,14 @@ impl Servers {
         }
     }
 
-    pub(super) fn on_close(&mut self, now: Instant) {
-        self.closed = Some(now);
+    /// The agent has failed or was closed: its allocations are deleted within a second.
+    pub(super) fn on_end(&mut self, now: Instant) {
+        self.parting = Some(now + PARTING);
     }
 
-    /// Whether a closed agent may still have something to do: its allocations are deleted within a second.
+    /// Whether an agent that has ended may still have something to do.
     pub(super) fn may_linger(&self, now: Instant, until: Option<Instant>) -> bool {
-        let end = self.closed.map(|at| at + Duration::from_secs(1));
-        self.has_turn && until.is_some_and(|until| until > now && Some(until) <= end)
+        self.has_turn && until.is_some_and(|until| until > now && Some(until) <= self.parting)
     }
 
     /// What all that may weigh.

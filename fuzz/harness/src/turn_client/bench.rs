@@ -18,6 +18,7 @@ use floe_core::{
 };
 
 use super::server::{self, Asked};
+use crate::PARTING;
 use crate::forge::Forge;
 use crate::places::own;
 use crate::script::pick;
@@ -53,9 +54,6 @@ pub(super) struct Bench {
     pub(super) leaving: Option<(SocketId, SocketAddr, Instant)>,
     pub(super) effort: u32,
 }
-
-/// How long a deletion may take (RFC 8656 §8).
-pub(super) const PARTING: Duration = Duration::from_secs(1);
 
 /// How a message goes between agent and server.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

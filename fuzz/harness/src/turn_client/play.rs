@@ -7,8 +7,9 @@ use floe_core::wire::{ChannelData, ChannelNumber, RoleClaim};
 use floe_core::{Candidate, ComponentId, Instant, MAX_TRANSMIT, Role, SocketId, StreamEnd};
 
 use super::Step;
-use super::bench::{Bench, PARTING, Way};
+use super::bench::{Bench, Way};
 use super::server::{self, ELSEWHERE, TWICE};
+use crate::PARTING;
 use crate::forge::{NOMINATES, POOR, Variant};
 use crate::places::address;
 use crate::script::pick;
