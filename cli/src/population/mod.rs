@@ -23,12 +23,13 @@ pub(crate) use setting::NamedSetting;
 
 /// What `floe nat` has for populations.
 #[derive(Args, Debug)]
+#[command(next_help_heading = "Populations")]
 pub(crate) struct PopulationArgs {
     /// Play sessions between hosts drawn from the mix in this file
     ///
     /// The mix says which NATs, families, round trips, losses and relays there are, and in which shares; cli/mixes/internet.toml in
     /// floe's repository explains the format. Sessions are simulated on all cores. The same mix, number and seed give the same result.
-    #[arg(long, value_name = "MIX.TOML", help_heading = "Populations")]
+    #[arg(long, value_name = "MIX.TOML")]
     pub(crate) population: Option<PathBuf>,
 
     /// How many, up to a hundred million
@@ -39,7 +40,6 @@ pub(crate) struct PopulationArgs {
         value_parser = value_parser!(u64).range(1..=MOST_SESSIONS),
         requires = "population",
         conflicts_with_all = NOT_A_POPULATION,
-        help_heading = "Populations"
     )]
     pub(crate) sessions: u64,
 
@@ -50,7 +50,6 @@ pub(crate) struct PopulationArgs {
         default_value_t = 1,
         requires = "population",
         conflicts_with_all = NOT_A_POPULATION,
-        help_heading = "Populations"
     )]
     pub(crate) seed: u64,
 
@@ -63,7 +62,6 @@ pub(crate) struct PopulationArgs {
         default_value = "",
         requires = "population",
         conflicts_with_all = NOT_A_POPULATION,
-        help_heading = "Populations"
     )]
     pub(crate) setting: NamedSetting,
 
@@ -73,7 +71,6 @@ pub(crate) struct PopulationArgs {
         value_name = "SETTING",
         requires = "population",
         conflicts_with_all = NOT_A_POPULATION,
-        help_heading = "Populations"
     )]
     pub(crate) against: Option<NamedSetting>,
 
@@ -84,12 +81,11 @@ pub(crate) struct PopulationArgs {
         value_parser = threads(),
         requires = "population",
         conflicts_with_all = NOT_A_POPULATION,
-        help_heading = "Populations"
     )]
     pub(crate) threads: Option<usize>,
 
     /// Print one JSON document with the same content; times are in milliseconds
-    #[arg(long, requires = "population", conflicts_with_all = NOT_A_POPULATION, help_heading = "Populations")]
+    #[arg(long, requires = "population", conflicts_with_all = NOT_A_POPULATION)]
     pub(crate) json: bool,
 
     /// Write a plot of how many sessions were connected by when
@@ -98,7 +94,6 @@ pub(crate) struct PopulationArgs {
         value_name = "FILE.SVG",
         requires = "population",
         conflicts_with_all = NOT_A_POPULATION,
-        help_heading = "Populations"
     )]
     pub(crate) svg: Option<PathBuf>,
 }
