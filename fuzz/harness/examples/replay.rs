@@ -3,7 +3,7 @@
 
 use floe_fuzz_harness::script::Script;
 use floe_fuzz_harness::{
-    agent_raw, agent_signed, candidate, commands, description, framing, turn_client, wire,
+    agent_raw, agent_signed, candidate, commands, description, discovery, framing, turn_client, wire,
 };
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -17,6 +17,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         "framing" => framing::run,
         "candidate" => candidate::run,
         "description" => description::run,
+        "discovery" => discovery::run,
         "agent_raw" => agent_raw::run,
         "agent_signed" => agent_signed::run,
         "commands" => commands::run,
@@ -33,6 +34,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     }
     if target == "turn_client" {
         println!("{:#?}", turn_client::Story::read(&data));
+    }
+    if target == "discovery" {
+        println!("{:#?}", discovery::Story::read(&data));
     }
     run(&data);
     Ok(())

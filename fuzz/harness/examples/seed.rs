@@ -77,6 +77,13 @@ fn main() {
     for (name, text) in TEXTS {
         save("description", name, text.as_bytes());
     }
+    for setting in 0..8 {
+        for kind in [0, 4, 8, 10, 17] {
+            // Enough rounds of the honest server's for all but the lifetime.
+            let rounds = [3, 15, kind].repeat(12);
+            save("discovery", &format!("nat-{kind}-{setting}"), &[&[setting], &rounds[..]].concat());
+        }
+    }
     for (name, action) in floods() {
         for (config, limits) in [(0, 0x10), (1, 0x30), (0x0C, 0x20), (0x15, 0x60)] {
             let setting = Setting { config, limits };
@@ -211,7 +218,8 @@ fn drain(network: &mut Network, sides: &mut [Trace; 2], side: usize, other: usiz
                 let told = Action::Candidate { address: number, kind, priority: 200, foundation: number };
                 sides[other].steps.push(told.into());
             }
-            Output::Event(Event::GatheringDone) => {
+            Output::Event(Event::GatheringDone) => sides[side].agent.end_of_local_candidates(now),
+            Output::Event(Event::EndOfCandidates { .. }) => {
                 sides[other].agent.end_of_remote_candidates(now);
                 sides[other].steps.push(Action::EndOfCandidates {}.into());
             }

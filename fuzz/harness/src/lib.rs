@@ -12,6 +12,7 @@
 //! | [`agent_signed`] | what a peer does that knows the passwords | no panic, no loop, no growth |
 //! | [`commands`] | what an application does as well | the same |
 //! | [`turn_client`] | what a TURN server does that knows the password | the same; no haste |
+//! | [`discovery`] | what a STUN server and a NAT do | the same; nothing that is dropped is believed |
 //!
 //! The agent's first three share a [`script`]: steps that are read from the bytes, so that mutations make other stories and not
 //! just broken ones. A [`stage`] plays them, and checks the agent after each.
@@ -23,6 +24,7 @@ pub mod agent_signed;
 pub mod candidate;
 pub mod commands;
 pub mod description;
+pub mod discovery;
 mod forge;
 pub mod framing;
 mod memory;

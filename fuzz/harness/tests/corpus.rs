@@ -5,7 +5,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use floe_fuzz_harness::{
-    agent_raw, agent_signed, candidate, commands, description, framing, turn_client, wire,
+    agent_raw, agent_signed, candidate, commands, description, discovery, framing, turn_client, wire,
 };
 
 fn replay(target: &str, run: fn(&[u8])) {
@@ -60,4 +60,9 @@ fn whole_lives_replay() {
 #[test]
 fn servers_that_mean_no_good_replay() {
     replay("turn_client", turn_client::run);
+}
+
+#[test]
+fn nats_that_are_measured_replay() {
+    replay("discovery", discovery::run);
 }
