@@ -6,8 +6,9 @@
 mod bench;
 mod nat;
 
-use arbitrary::{Arbitrary, Result, Unstructured};
+use arbitrary::{Result, Unstructured};
 
+use crate::script::{next, steps};
 use bench::Bench;
 
 /// What is to be found out, and what happens meanwhile.
@@ -65,19 +66,12 @@ impl Story {
     pub fn read(data: &[u8]) -> Self {
         let mut u = Unstructured::new(data);
         let setting = u.arbitrary().unwrap_or_default();
-        let mut steps = Vec::new();
-        while !u.is_empty() && steps.len() < MAX_STEPS {
-            steps.extend(Step::read(&mut u));
-        }
-        Self { setting, steps }
+        Self { setting, steps: steps(&mut u, Step::read) }
     }
 }
 
 impl Step {
     fn read(u: &mut Unstructured<'_>) -> Result<Self> {
-        fn next<'a, T: Arbitrary<'a>>(u: &mut Unstructured<'a>) -> Result<T> {
-            u.arbitrary()
-        }
         Ok(match next::<u8>(u)? % 10 {
             0 => Self::Wake,
             1 => Self::Sleep { millis: next(u)? },
@@ -104,8 +98,6 @@ impl Step {
     }
 }
 
-/// A fuzzer makes long inputs out of boredom.
-const MAX_STEPS: usize = 200;
 /// What a discovery may hold, in bytes: sixteen questions, and as many that wait.
 const MOST_BYTES: i64 = 8 * 1024;
 

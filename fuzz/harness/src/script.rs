@@ -167,11 +167,7 @@ impl Script {
         let mut u = Unstructured::new(data);
         let setting =
             Setting { config: u.arbitrary().unwrap_or_default(), limits: u.arbitrary().unwrap_or_default() };
-        let mut steps = Vec::new();
-        while !u.is_empty() && steps.len() < MAX_STEPS {
-            steps.extend(u.arbitrary::<Step>());
-        }
-        Self { setting, steps }
+        Self { setting, steps: steps(&mut u, Step::arbitrary) }
     }
 
     /// The bytes of it.
@@ -196,6 +192,23 @@ impl<'a> Arbitrary<'a> for Step {
         let action = Action::read(head & !(UNPOLLED | LATE), u)?;
         Ok(Self { action, unpolled: head & UNPOLLED != 0, late: head & LATE != 0 })
     }
+}
+
+/// The steps of a story, until the bytes end: what cannot be read is left out.
+pub(crate) fn steps<'a, S>(
+    u: &mut Unstructured<'a>,
+    read: impl Fn(&mut Unstructured<'a>) -> Result<S>,
+) -> Vec<S> {
+    let mut steps = Vec::new();
+    while !u.is_empty() && steps.len() < MAX_STEPS {
+        steps.extend(read(u));
+    }
+    steps
+}
+
+/// The next number of a step.
+pub(crate) fn next<'a, T: Arbitrary<'a>>(u: &mut Unstructured<'a>) -> Result<T> {
+    u.arbitrary()
 }
 
 /// A fuzzer makes long inputs out of boredom.

@@ -8,8 +8,9 @@ mod bench;
 mod play;
 mod server;
 
-use arbitrary::{Arbitrary, Result, Unstructured};
+use arbitrary::{Result, Unstructured};
 
+use crate::script::{next, steps};
 use bench::Bench;
 
 /// How the story begins, and what follows.
@@ -93,19 +94,12 @@ impl Story {
     pub fn read(data: &[u8]) -> Self {
         let mut u = Unstructured::new(data);
         let setting = u.arbitrary().unwrap_or_default();
-        let mut steps = Vec::new();
-        while !u.is_empty() && steps.len() < MAX_STEPS {
-            steps.extend(Step::read(&mut u));
-        }
-        Self { setting, steps }
+        Self { setting, steps: steps(&mut u, Step::read) }
     }
 }
 
 impl Step {
     fn read(u: &mut Unstructured<'_>) -> Result<Self> {
-        fn next<'a, T: Arbitrary<'a>>(u: &mut Unstructured<'a>) -> Result<T> {
-            u.arbitrary()
-        }
         Ok(match next::<u8>(u)? % 23 {
             0 => Self::Wake,
             1 => Self::Sleep { millis: next(u)? },
@@ -150,9 +144,6 @@ impl Step {
         })
     }
 }
-
-/// A fuzzer makes long inputs out of boredom.
-const MAX_STEPS: usize = 200;
 
 #[cfg(test)]
 mod tests {
