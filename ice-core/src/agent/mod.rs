@@ -21,6 +21,7 @@ mod preference;
 mod profile;
 mod receive;
 mod relays;
+mod remembered;
 mod remote;
 mod report;
 mod resolve;

@@ -160,3 +160,59 @@ fn case_10_a_new_port_that_cannot_be_learned_takes_a_restart_which_is_asked_for_
         }
     }
 }
+
+/// Neither NAT lets in what it has not been sent to, port by port: alice learns by herself where she is now, from her server, before she
+/// tells it. What she told before would be checked first (RFC 8445 §6.1.2.6). One round trip to the server, one for the credentials'
+/// way, and the checks.
+#[test]
+fn case_10_behind_two_strict_nats_a_restart_takes_half_a_second() {
+    for mishap in [Mishap::RebootToOtherPorts, Mishap::Rebind] {
+        for role in ROLES {
+            for who in 0..2 {
+                for_seeds(0..20, |world| {
+                    let bob = behind(NatConfig::port_restricted());
+                    let (peers, home) = call(world, mishap, bob, (Nomination::Fast, role));
+                    strike(world, home, mishap);
+                    world
+                        .run_until(move |w| peers.iter().any(|&p| restart_asked(w, p).is_some()))
+                        .within(secs(40));
+                    assert_restarts_within(world, peers, who, millis(500));
+                });
+            }
+        }
+    }
+}
+
+/// Bob's NAT maps each destination differently, so that alice's cannot let him in. He has a relay, which alice reaches from wherever
+/// she is.
+#[test]
+fn case_10_a_strict_nat_and_a_symmetric_one_meet_again_at_the_relay() {
+    for mishap in [Mishap::RebootToOtherPorts, Mishap::Rebind] {
+        for role in ROLES {
+            for who in 0..2 {
+                for_seeds(0..20, |world| {
+                    let relay = world.turn_server();
+                    let bob = behind(NatConfig::symmetric()).using(relay);
+                    let (peers, home) = call(world, mishap, bob, (Nomination::Fast, role));
+                    strike(world, home, mishap);
+                    world
+                        .run_until(move |w| peers.iter().any(|&p| restart_asked(w, p).is_some()))
+                        .within(secs(40));
+                    assert_restarts_within(world, peers, who, millis(1_500));
+                });
+            }
+        }
+    }
+}
+
+/// One of them restarts, and they talk again.
+fn assert_restarts_within(world: &mut World, peers: [PeerId; 2], who: usize, time: Duration) {
+    let asked = world.now();
+    world.restart(peers[who]);
+    let is_back =
+        move |w: &World| peers.iter().all(|p| w.selected(*p).is_some_and(|path| path.pair.generation() > 0));
+    world.run_until(is_back).within(secs(100));
+    let took = world.now().since(asked);
+    assert!(took <= time, "{took:?}");
+    assert_talking(world, peers);
+}

@@ -20,6 +20,7 @@ mod puppet;
 mod relay_bench;
 mod relay_faults;
 mod relays;
+mod remembered;
 mod restart;
 mod restart_candidates;
 mod roaming;
