@@ -80,6 +80,7 @@ impl Agent {
         self.paths.on_restarted(self.generations.current.number);
         self.watch.on_restarted(self.now);
         self.names.reset();
+        self.moves.clear();
         self.last_loss = None;
         self.hints = super::Hints::default();
         let Generation { local, answers, .. } = &self.generations.current;

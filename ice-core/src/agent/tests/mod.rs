@@ -11,6 +11,7 @@ mod hostile;
 mod limits;
 mod lite;
 mod long_lives;
+mod moved;
 mod names;
 mod nats;
 mod nomination;
