@@ -141,6 +141,12 @@ pub enum Cause {
     ConsentExpired,
     /// The peer has revoked its consent (RFC 7675 §5.2).
     ConsentRevoked,
+    /// Our own NAT has moved the path to another address, as the peer's answers show (RFC 8445 §7.2.5.3), and the peer, which goes on
+    /// sending to the old one, has not been heard since: nothing but a restart tells it, where not both sides renominate (§8.1.1).
+    MappingChanged {
+        /// Where the peer sees us now.
+        mapped: SocketAddr,
+    },
     /// The path's socket, or the peer's candidate, was taken away.
     PathRemoved,
     /// The path's TCP connection has ended.
@@ -189,6 +195,7 @@ impl Cause {
             Self::SendFailed { .. } => "send-failed",
             Self::ConsentExpired => "consent-expired",
             Self::ConsentRevoked => "consent-revoked",
+            Self::MappingChanged { .. } => "mapping-changed",
             Self::PathRemoved => "path-removed",
             Self::Disconnected(_) => "disconnected",
         }
@@ -331,6 +338,9 @@ impl fmt::Display for Cause {
             }
             Self::ConsentExpired => f.write_str("the peer has not answered for 30 s"),
             Self::ConsentRevoked => f.write_str("the peer has revoked its consent"),
+            Self::MappingChanged { mapped } => {
+                write!(f, "our own NAT has moved us to {mapped}, and the peer does not reach us there")
+            }
             Self::Disconnected(end) => write!(f, "the connection of the path is gone: {end}"),
             Self::PathRemoved => f.write_str("the socket or the peer's candidate of the path was taken away"),
         }
@@ -376,15 +386,18 @@ pub(super) struct Evidence {
     pub(super) has_valid: bool,
     pub(super) is_nominating: bool,
     pub(super) lost: Option<CheckFailure>,
+    /// The selected pair leads the peer to where we are no more: this is where we are.
+    pub(super) cut_off_at: Option<SocketAddr>,
     pub(super) has_selected: bool,
 }
 
 pub(super) type Causes = SmallVec<[Cause; 4]>;
 
-/// The causes that fit, the one that explains most first. Empty when a pair is selected.
+/// The causes that fit, the one that explains most first. Empty when a pair is selected that works both ways.
 pub(super) fn diagnose(seen: &Evidence) -> Causes {
     let mut causes = Causes::new();
     if seen.has_selected {
+        causes.extend(seen.cut_off_at.map(|mapped| Cause::MappingChanged { mapped }));
         return causes;
     }
     if seen.has_valid {

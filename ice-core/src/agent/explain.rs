@@ -40,7 +40,7 @@ impl Agent {
             let _ = write!(hash, "{:?}{:?}", generation.checks, generation.candidates);
         }
         let _ = write!(hash, "{:?}{:?}", self.paths, self.gatherer);
-        let _ = write!(hash, "{:?}{:?}", self.life, self.events);
+        let _ = write!(hash, "{:?}{:?}{:?}", self.life, self.events, self.moves);
         hash.0
     }
 

@@ -26,7 +26,9 @@ impl Agent {
         address: SocketAddr,
         server: SocketAddr,
     ) -> Result<(), SocketError> {
-        self.add_reflexive(now, socket, address, Some(server.ip()))
+        self.add_reflexive(now, socket, address, Some(server.ip()))?;
+        self.gatherer.on_vouched(&self.generations.current.candidates, socket, address);
+        Ok(())
     }
 
     /// The application knows that what is sent to `address` reaches `socket`, without having asked a STUN server: a
@@ -41,7 +43,9 @@ impl Agent {
         socket: SocketId,
         address: SocketAddr,
     ) -> Result<(), SocketError> {
-        self.add_reflexive(now, socket, address, None)
+        self.add_reflexive(now, socket, address, None)?;
+        self.gatherer.on_vouched(&self.generations.current.candidates, socket, address);
+        Ok(())
     }
 
     /// Another filter for our own candidates than [`local_filter`](super::AgentConfig::local_filter): what it lets through, and the one
@@ -95,6 +99,8 @@ impl Agent {
         {
             self.on_gathered(id);
         }
+        // Whoever says so, that is where the socket is seen.
+        self.tell_remembered(socket, address);
         Ok(())
     }
 

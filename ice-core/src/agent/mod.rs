@@ -14,6 +14,7 @@ mod fragment;
 mod generation;
 mod lite;
 mod local;
+mod moved;
 mod nats;
 mod output;
 mod poll;
@@ -21,6 +22,7 @@ mod preference;
 mod profile;
 mod receive;
 mod relays;
+mod remembered;
 mod remote;
 mod report;
 mod resolve;
@@ -58,6 +60,7 @@ use answer::Answers;
 use carriers::Carriers;
 use diagnosis::Evidence;
 use generation::{Generation, Generations, draw_credentials};
+use moved::Moves;
 use preference::Inclination;
 use resolve::Names;
 use server_names::ServerNames;
@@ -110,6 +113,7 @@ pub struct Agent {
     /// One for each component.
     inclinations: smallvec::SmallVec<[Inclination; 1]>,
     next_inclination: Option<Instant>,
+    moves: Moves,
     /// Why the path that carried data last was lost.
     last_loss: Option<CheckFailure>,
     /// Candidates that say which credentials they belong to, and came before these. At most
@@ -194,6 +198,7 @@ impl Agent {
             restart_by_itself: config.restart_by_itself,
             inclinations: smallvec::smallvec![Inclination::default(); components.len()],
             next_inclination: None,
+            moves: Moves::new(),
             last_loss: None,
             early: Vec::new(),
             early_ends: VecDeque::new(),
@@ -413,6 +418,7 @@ impl Agent {
             }),
             is_nominating: self.generations.current.checks.is_nominating(),
             lost: self.generations.current.checks.lost(component).or(self.last_loss),
+            cut_off_at: self.cut_off_at(),
             has_selected: self.generations.current.checks.selected(component).is_some(),
         }
     }

@@ -114,8 +114,8 @@ pub enum Event {
         candidate: Candidate,
     },
     /// The sockets that are up so far have given all their candidates, and the STUN servers have answered or had
-    /// [`GATHERING_PATIENCE`](crate::GATHERING_PATIENCE). Comes again after a later `socket_up` or `add_stun_server`. If there will be no
-    /// others, say so by [`Agent::end_of_local_candidates`](super::Agent::end_of_local_candidates).
+    /// [`GATHERING_PATIENCE`](crate::GATHERING_PATIENCE). Comes again after a later `socket_up` or `add_stun_server`, and in each restart,
+    /// when the servers have confirmed what they saw before. If there will be no others, say so by [`Agent::end_of_local_candidates`](super::Agent::end_of_local_candidates).
     GatheringDone,
     /// Tell the peer that no more candidates come for these credentials of ours (RFC 8838 §13): it comes after
     /// [`Agent::end_of_local_candidates`](super::Agent::end_of_local_candidates) only.

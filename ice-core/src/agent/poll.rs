@@ -119,6 +119,7 @@ impl Agent {
         self.paths.on_time(self.now, &mut self.tracer);
         self.absorb();
         self.consider_renominations();
+        self.consider_moves();
         self.watch();
     }
 
@@ -159,7 +160,8 @@ impl Agent {
         let checks = remote.as_ref().and_then(|_| checks.next_deadline(self.now));
         let rooms = checks.into_iter().chain(self.paths.next_deadline()).chain(self.next_server_deadline());
         let rooms = rooms.chain(self.next_relay_deadline()).chain(self.carriers.next_doom());
-        rooms.chain(self.next_watch()).chain(self.next_inclination).min()
+        let own = self.next_watch().into_iter().chain(self.next_inclination).chain(self.next_move());
+        rooms.chain(own).min()
     }
 
     /// Takes the news from one room to the other and to the application, until there is none.

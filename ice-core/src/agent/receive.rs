@@ -263,8 +263,7 @@ impl Agent {
             if let Some(mapped) = message.xor_mapped_address()
                 && pair.generation() == self.generations.current.number
             {
-                let (checks, cx) = self.checks_and_context();
-                checks.on_consent_mapped(&cx, pair, mapped);
+                self.on_consent_mapped(pair, mapped);
             }
             return Ok(());
         }

@@ -16,7 +16,8 @@ use crate::trace::PairPhase;
 /// `Display` gives it as text for a person, a line each.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Report {
-    /// What explains the lack of a path, the most telling first. Empty when a pair is selected.
+    /// What explains the lack of a path, the most telling first. When a pair is selected there is none, or the one for which a
+    /// restart was asked for all the same ([`Cause::MappingChanged`]).
     pub causes: Vec<Cause>,
     /// Every pair of the checklist, highest priority first.
     pub pairs: Vec<PairReport>,

@@ -11,7 +11,8 @@ use crate::description::Credentials;
 impl Agent {
     /// Stages a restart: credentials for an offer. They answer from now on, because the peer's checks may be faster than
     /// its answer; everything else goes on as it was until [`apply_restart`](Self::apply_restart). Our candidates are told again, with the new
-    /// username fragment. Asked again, it gives the same credentials.
+    /// username fragment: at once, but for those that a STUN or TURN server has seen, which is asked anew and has a second to confirm them.
+    /// [`Event::GatheringDone`] comes when all are told; until then a description lacks them. Asked again, it gives the same credentials.
     ///
     /// # Errors
     /// If the agent has ended.
@@ -30,9 +31,13 @@ impl Agent {
     }
 
     fn stage(&mut self) -> (u16, Credentials) {
+        let is_new = self.generations.staged.is_none();
         let staged = self.generations.stage(&self.components, &mut self.random);
         let (number, local) = (staged.number, staged.local.clone());
         self.leave_out_lost_sockets(number);
+        if let Some(staged) = self.generations.staged.as_mut().filter(|_| is_new) {
+            self.gatherer.ask_again(self.now, &mut staged.candidates);
+        }
         (number, local)
     }
 
@@ -75,6 +80,7 @@ impl Agent {
         self.paths.on_restarted(self.generations.current.number);
         self.watch.on_restarted(self.now);
         self.names.reset();
+        self.moves.clear();
         self.last_loss = None;
         self.hints = super::Hints::default();
         let Generation { local, answers, .. } = &self.generations.current;

@@ -8,7 +8,7 @@ use smallvec::SmallVec;
 use super::carry::Slots;
 use super::{Agent, Event, Life, MAX_TRANSMIT, ServerFault};
 use crate::base::{Instant, SocketId, Tuple};
-use crate::gather::{Inquiry, ServerError};
+use crate::gather::{Answered, Inquiry, ServerError};
 use crate::trace::{DropReason, TraceEvent};
 use crate::wire::{Class, ErrorCode, Message, MessageWriter, Method, ServerAttributes};
 
@@ -16,8 +16,8 @@ impl Agent {
     /// Asks the STUN server at `server` which address each socket of its family is seen from, now and for sockets that are
     /// still to come. The candidates that come of it are told as events; [`Event::GatheringDone`] waits for all
     /// servers, for 5 s at the most. Questions go out in turn with the checks, one in each Ta (RFC 8445 §14.1), and again
-    /// every 15 s until the socket's component has selected a pair, so that the NAT keeps the mapping (§5.1.1.4). A server that is
-    /// known already is not asked again.
+    /// every 15 s until the socket's component has selected a pair, so that the NAT keeps the mapping (§5.1.1.4), and at each restart.
+    /// A server that is known already is not asked again.
     ///
     /// # Errors
     /// If the address cannot be a server's, there are too many servers, or the agent is lite or has ended.
@@ -49,11 +49,18 @@ impl Agent {
         let mapped = message.xor_mapped_address().or(attributes.mapped_address()).filter(|_| is_understood);
         let other = attributes.other_address().filter(|_| is_understood);
         let id = message.transaction_id();
-        let Some(rtt) = self.gatherer.inquiries.on_answer(self.now, id, mapped) else {
+        let Some(Answered { rtt, doubted }) = self.gatherer.inquiries.on_answer(self.now, id, mapped) else {
             return Err(DropReason::UnknownTransaction);
         };
         self.tracer
             .emit(self.now, TraceEvent::ServerAnswered { tuple, transaction: id, rtt, mapped, other, error });
+        if let Some(before) = doubted {
+            match mapped.filter(|mapped| *mapped != before) {
+                Some(_) => self.drop_remembered(tuple.socket, before),
+                None => self.tell_remembered(tuple.socket, before),
+            }
+        }
+        self.on_mapped(tuple, mapped);
         let outcome = match mapped {
             // One of another family, or one too many, is of no use, whoever sent it.
             Some(mapped) => {
@@ -77,8 +84,11 @@ impl Agent {
         outcome
     }
 
-    /// Tells the end of gathering, if it has come.
+    /// Tells the end of gathering, if it has come; before that, what servers were silent about.
     pub(super) fn end_gathering(&mut self) {
+        while let Some((socket, seen)) = self.gatherer.inquiries.take_overdue(self.now) {
+            self.tell_remembered(socket, seen);
+        }
         let waits = self.gatherer.relays.is_gathering() || self.server_names.wait();
         if self.gatherer.inquiries.take_end(self.now, waits) {
             self.events.push_back(Event::GatheringDone);

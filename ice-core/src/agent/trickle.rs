@@ -64,6 +64,8 @@ impl Agent {
             return;
         }
         self.gather();
+        let number = self.generations.staged.as_ref().unwrap_or(&self.generations.current).number;
+        self.tell_all_remembered(number);
         let generation = self.generations.staged.as_mut().unwrap_or(&mut self.generations.current);
         if !core::mem::replace(&mut generation.ended, true) {
             let ufrag = generation.local.ufrag().into();

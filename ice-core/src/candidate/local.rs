@@ -46,7 +46,8 @@ pub enum Secrecy {
     Told,
     /// A filter keeps its address out of signalling: it is there to be checked from, for the candidates whose base it is.
     Hidden,
-    /// With the next generation: the end of this one's was told before it came (RFC 8838 §13).
+    /// When a server has confirmed it, after a restart; or with the next generation, since the end of this one's was told before it
+    /// came (RFC 8838 §13).
     Later,
 }
 

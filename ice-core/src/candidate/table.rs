@@ -196,7 +196,15 @@ impl Candidates {
         true
     }
 
-    /// A candidate that may be told is told with the next generation only.
+    /// A candidate that was held back may be told from now on; whether it was held back.
+    pub fn release(&mut self, id: LocalId) -> bool {
+        let is_held = |it: &&mut LocalCandidate| it.id == id && it.secrecy == Secrecy::Later;
+        let Some(local) = self.locals.iter_mut().find(is_held) else { return false };
+        local.secrecy = Secrecy::Told;
+        true
+    }
+
+    /// A candidate that may be told is held back, until it is released, or else told with the next generation.
     pub fn withhold(&mut self, id: LocalId) {
         let may_be_told = |it: &&mut LocalCandidate| it.id == id && it.secrecy == Secrecy::Told;
         if let Some(local) = self.locals.iter_mut().find(may_be_told) {

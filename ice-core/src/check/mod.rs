@@ -11,6 +11,7 @@ mod counters;
 mod doubt;
 mod forecast;
 mod lite;
+mod moved;
 mod nomination;
 mod pacing;
 mod pair;
@@ -54,6 +55,7 @@ pub(crate) use conflict::MAX_REFUSED;
 pub(crate) use forecast::Forecast;
 #[cfg(test)]
 pub(crate) use lite::MAX_LITE_PAIRS;
+pub(crate) use moved::Whereabouts;
 pub(crate) use pacing::{DEFAULT_TA, MAX_TA};
 pub(crate) use pair::{Pair, PairNomination};
 pub(crate) use responder::{Accepted, Request};

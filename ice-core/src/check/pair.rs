@@ -120,6 +120,8 @@ pub(crate) struct PairStats {
     pub(crate) first_received: Option<Instant>,
     pub(crate) counters: Counters,
     pub(crate) last_received: Option<Instant>,
+    /// Between the last two of the peer's requests that were as far apart as consent checks are.
+    pub(crate) rhythm: Option<Duration>,
 }
 
 impl Pair {

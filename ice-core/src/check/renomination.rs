@@ -2,7 +2,6 @@
 //! (`ice-options:renomination`), since RFC 8445 §8.1.1 forbids it otherwise. Each nomination is numbered, and the latest
 //! holds, whatever the order in which they arrive. Pairs stay, and are checked on, so that there is something to change to.
 
-use core::net::SocketAddr;
 use core::time::Duration;
 
 use super::conclusion::Conclusion;
@@ -54,20 +53,6 @@ impl Checks {
         self.triggered.retain(|&t| t != id);
         self.triggered.push_front(id);
         true
-    }
-
-    /// Controlling: the peer has answered a consent check of this pair, and sees us at `mapped`. If that is not where the pair was
-    /// found valid, our NAT has moved us, and what the peer has selected leads to where we are no more. It learns of the new
-    /// address by our checks (RFC 8445 §7.3.1.3) and is to choose it: the pair is nominated anew, from there.
-    pub(crate) fn on_consent_mapped(&mut self, cx: &Context<'_>, id: PairId, mapped: SocketAddr) {
-        let Some(pair) = self.set.get(id) else { return };
-        let known = pair.valid().and_then(|valid| cx.candidates.local(valid.local));
-        let has_moved = known.is_some_and(|local| local.address != mapped);
-        let is_ours = self.role == Role::Controlling && self.renominates;
-        if has_moved && is_ours && self.selected(pair.component) == Some(id) {
-            self.number(id);
-            self.enqueue(id);
-        }
     }
 
     /// Controlling: a renomination that nobody answers is given up. The peer may have heard it all the same, so the selected

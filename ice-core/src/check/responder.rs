@@ -150,6 +150,7 @@ impl Checks {
         pair.stats.requests_received = pair.stats.requests_received.saturating_add(1);
         pair.stats.first_received.get_or_insert(cx.now);
         let before = pair.stats.last_received.replace(cx.now);
+        pair.stats.on_received_after(before.map(|before| cx.now.since(before)));
         let component = pair.component;
         let closed = self.is_closed(component);
         self.on_checked(cx.now, id, before);

@@ -10,6 +10,7 @@ use core::time::Duration;
 
 use smallvec::SmallVec;
 
+use super::doubt::Doubts;
 use crate::base::{Instant, Random, SocketId, Tuple};
 use crate::candidate::{MAX_LOCAL_CANDIDATES, Token, is_transport_address};
 use crate::transaction::{Due, RTO, Transactions};
@@ -24,6 +25,10 @@ pub const GATHERING_PATIENCE: Duration = Duration::from_secs(5);
 const KEEPALIVE: Duration = Duration::from_secs(15);
 /// A server that has not answered so many requests, the last after 3.5 s, is called silent.
 const SILENT_AFTER: u32 = 4;
+/// How many times its RTO a question has that is asked anew, before what was seen last is told without an answer: it was repeated
+/// once by then, and the repetition has had as long as the first. The server may be down while the mapping lives, and a restart is
+/// in a hurry.
+const FAIR_CHANCE: u32 = 2;
 /// One question for each socket and server.
 const MAX_QUESTIONS: usize = MAX_LOCAL_CANDIDATES * MAX_STUN_SERVERS;
 
@@ -34,6 +39,10 @@ pub(crate) struct Inquiries {
     waiting: VecDeque<Tuple>,
     out: Transactions<Question>,
     bindings: Vec<Binding>,
+    /// What was seen before a restart, and is asked anew.
+    pub(super) doubts: Doubts,
+    /// Those who are asked for the first time. The end of gathering waits for them.
+    awaited: Vec<Tuple>,
     /// Until when the end of gathering waits.
     round: Option<Instant>,
     /// Whose turn the last Ta was.
@@ -71,6 +80,14 @@ pub(crate) struct Inquiry {
     pub(crate) transmission: u8,
 }
 
+/// What an answer comes to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Answered {
+    pub(crate) rtt: Duration,
+    /// What this server had seen before a restart, if that was in doubt until now.
+    pub(crate) doubted: Option<SocketAddr>,
+}
+
 /// Servers of which none has answered.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Silence {
@@ -86,6 +103,8 @@ impl Default for Inquiries {
             waiting: VecDeque::new(),
             out: Transactions::new(MAX_QUESTIONS),
             bindings: Vec::new(),
+            doubts: Doubts::default(),
+            awaited: Vec::new(),
             round: None,
             had_last_slot: false,
         }
@@ -116,7 +135,37 @@ impl Inquiries {
         let before = self.waiting.len();
         self.waiting.extend(self.servers.iter().filter(fits).map(|s| Tuple { socket, remote: s.address }));
         if self.waiting.len() > before {
-            self.round = self.round.max(Some(now + GATHERING_PATIENCE));
+            self.awaited.extend(self.waiting.iter().skip(before));
+            self.on_wait(now);
+        }
+    }
+
+    /// A restart: the socket asks all servers of its family anew.
+    pub(super) fn ask_all_again(&mut self, now: Instant, socket: SocketId, local: SocketAddr) {
+        let of_family = self.servers.iter().filter(|s| s.address.is_ipv4() == local.is_ipv4());
+        let tuples: SmallVec<[Tuple; 4]> = of_family.map(|s| Tuple { socket, remote: s.address }).collect();
+        for tuple in tuples {
+            let seen = self.bindings.iter().find(|b| b.tuple == tuple).map(|b| b.mapped);
+            self.ask_again(now, tuple, seen);
+        }
+    }
+
+    /// A restart: this server is asked anew, at once. What it has seen is in doubt until it answers.
+    pub(super) fn ask_again(&mut self, now: Instant, tuple: Tuple, seen: Option<SocketAddr>) {
+        // One that has just been asked is about to answer. One that was asked before that may not be asked again for seconds.
+        let is_fresh = self.out.purposes().any(|q| q.tuple == tuple && now < q.asked + RTO);
+        if !is_fresh && !self.waiting.contains(&tuple) {
+            self.out.forget(|q| q.tuple == tuple);
+            self.waiting.push_back(tuple);
+        }
+        for binding in self.bindings.iter_mut().filter(|b| b.tuple == tuple) {
+            binding.refresh = Instant::MAX;
+        }
+        // Whoever has never answered keeps nobody waiting for longer than it does already.
+        if let Some(seen) = seen {
+            let until = now + if is_fresh { FAIR_CHANCE * RTO } else { GATHERING_PATIENCE };
+            self.doubts.add(tuple, seen, until);
+            self.on_wait(now);
         }
     }
 
@@ -125,6 +174,8 @@ impl Inquiries {
         self.waiting.retain(|t| !gone(t.socket));
         self.out.forget(|q| gone(q.tuple.socket));
         self.bindings.retain(|b| !gone(b.tuple.socket));
+        self.awaited.retain(|t| !gone(t.socket));
+        self.doubts.on_sockets_gone(gone);
     }
 
     /// How many questions are to be asked, or are out.
@@ -175,7 +226,9 @@ impl Inquiries {
     pub(crate) fn begin(&mut self, now: Instant, ta: Duration, random: &mut Random) -> Option<Inquiry> {
         let tuple = self.waiting.pop_front()?;
         let id = TransactionId(random.transaction_id());
-        self.out.start_with_rto(now, self.rto(ta), id, Question { tuple, asked: now });
+        let rto = self.rto(ta);
+        self.out.start_with_rto(now, rto, id, Question { tuple, asked: now });
+        self.doubts.on_asked(tuple, now + FAIR_CHANCE * rto);
         self.on_slot_taken();
         self.count(tuple.remote, |server| &mut server.asked);
         Some(Inquiry { tuple, id, transmission: 1 })
@@ -189,7 +242,10 @@ impl Inquiries {
                     self.count(tuple.remote, |server| &mut server.asked);
                     return Some(Inquiry { tuple, id, transmission });
                 }
-                Due::Expired { purpose } => self.bindings.retain(|b| b.tuple != purpose.tuple),
+                Due::Expired { purpose } => {
+                    self.awaited.retain(|t| *t != purpose.tuple);
+                    self.bindings.retain(|b| b.tuple != purpose.tuple);
+                }
             }
         }
         None
@@ -200,20 +256,28 @@ impl Inquiries {
         self.out.get(id).is_some_and(|t| t.purpose.tuple == from)
     }
 
-    /// The answer: the address that the server has seen, if it told. Gives the round-trip time.
+    /// The answer: the address that the server has seen, if it told.
     pub(crate) fn on_answer(
         &mut self,
         now: Instant,
         id: TransactionId,
         mapped: Option<SocketAddr>,
-    ) -> Option<Duration> {
+    ) -> Option<Answered> {
         let Question { tuple, asked } = self.out.take(id)?.purpose;
         self.count(tuple.remote, |server| &mut server.answered);
+        self.awaited.retain(|t| *t != tuple);
         self.bindings.retain(|b| b.tuple != tuple);
-        if let Some(mapped) = mapped {
+        // A TURN server that was asked once more has an allocation, which keeps its mapping alive.
+        let is_known = self.servers.iter().any(|s| s.address == tuple.remote);
+        if let Some(mapped) = mapped.filter(|_| is_known) {
             self.bindings.push(Binding { tuple, mapped, refresh: now + KEEPALIVE });
         }
-        Some(now.since(asked))
+        Some(Answered { rtt: now.since(asked), doubted: self.doubts.take(tuple) })
+    }
+
+    /// A socket whose server was asked anew and is silent, and where it was seen before.
+    pub(crate) fn take_overdue(&mut self, now: Instant) -> Option<(SocketId, SocketAddr)> {
+        self.doubts.take_due(now)
     }
 
     /// Whether the end of gathering is to be told now, which is asked for once. `waits`: for something else.
@@ -221,6 +285,7 @@ impl Inquiries {
         let is_over = |until: &Instant| *until <= now || self.is_idle() && !waits;
         if self.round.as_ref().is_some_and(is_over) {
             self.round = None;
+            self.awaited.clear();
             return true;
         }
         false
@@ -236,6 +301,7 @@ impl Inquiries {
         let kept = self.bindings.iter().filter(|b| matter(b.tuple.socket)).map(|b| b.refresh);
         let waits = self.wants_slot().then_some(slot);
         let deadlines = kept.chain(waits).chain(self.out.next_deadline()).chain(self.round);
+        let deadlines = deadlines.chain(self.doubts.next_deadline());
         deadlines.min().filter(|at| *at < Instant::MAX)
     }
 
@@ -269,8 +335,7 @@ impl Inquiries {
     }
 
     fn is_idle(&self) -> bool {
-        let is_refreshed = |t: &Tuple| self.bindings.iter().any(|b| b.tuple == *t);
-        self.waiting.iter().all(is_refreshed) && self.out.purposes().all(|q| is_refreshed(&q.tuple))
+        self.awaited.is_empty() && self.doubts.is_empty()
     }
 
     fn count(&mut self, address: SocketAddr, field: impl Fn(&mut Server) -> &mut u32) {

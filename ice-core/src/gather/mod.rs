@@ -2,8 +2,10 @@
 //! This room owns the sockets' names, gives each candidate its priority and foundation, and keeps out what the
 //! application's filter does not let through. It opens nothing.
 
+mod doubt;
 mod inquiry;
 mod relays;
+mod remembered;
 mod socket;
 #[cfg(test)]
 mod tests;
@@ -20,8 +22,8 @@ use crate::candidate::{
     tcp_preference,
 };
 
+pub(crate) use inquiry::{Answered, Inquiries, Inquiry, Silence};
 pub use inquiry::{GATHERING_PATIENCE, MAX_STUN_SERVERS, ServerError};
-pub(crate) use inquiry::{Inquiries, Inquiry, Silence};
 pub(crate) use relays::{Attempt, Relay, Relays, Via};
 pub use relays::{MAX_ALLOCATIONS, MAX_TURN_SERVERS};
 pub use socket::{Socket, SocketError};
@@ -42,6 +44,8 @@ pub(crate) struct Gatherer {
     /// The preference of an address; the second socket that one component has on it counts as another.
     ranked: SmallVec<[((IpAddr, usize), u16); 4]>,
     foundations: FoundationTable,
+    /// The mapped addresses that the application knows by itself, each of which is a candidate.
+    vouched: SmallVec<[(SocketId, SocketAddr); 1]>,
     filter: CandidateFilter,
     /// Whether the agent is lite.
     lite: bool,
@@ -108,6 +112,7 @@ impl Gatherer {
             self.all().filter(|s| s.for_component() == component).map(Socket::id).collect();
         self.sockets.retain(|k| k.socket.for_component() != component);
         self.fresh.retain(|s| s.for_component() != component);
+        self.vouched.retain(|(socket, _)| !gone.contains(socket));
         self.inquiries.on_sockets_gone(|id| gone.contains(&id));
         gone
     }
@@ -117,6 +122,7 @@ impl Gatherer {
         let before = self.sockets.len() + self.fresh.len();
         self.sockets.retain(|k| k.socket.id() != id);
         self.fresh.retain(|s| s.id() != id);
+        self.vouched.retain(|(socket, _)| *socket != id);
         self.inquiries.on_sockets_gone(|gone| gone == id);
         self.sockets.len() + self.fresh.len() != before
     }

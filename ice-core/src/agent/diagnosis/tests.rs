@@ -32,6 +32,7 @@ const SEEN: Evidence = Evidence {
     has_valid: false,
     is_nominating: false,
     lost: None,
+    cut_off_at: None,
     has_selected: false,
 };
 
@@ -42,13 +43,17 @@ fn each_sight_has_its_own_cause() {
     let unsent = Evidence { requests_sent: 0, pairs: 0, remote_candidates: 0, ..SEEN };
     let server = ([192, 0, 2, 1], 3478).into();
     let silence = Some(Silence { server, servers: 2, requests: 8 });
-    let table: [(Evidence, &[Cause]); 27] = [
+    let table: [(Evidence, &[Cause]); 28] = [
         (
             Evidence { silence, ..SEEN },
             &[Cause::NoServerAnswered { server, servers: 2, requests: 8 }, nothing_through],
         ),
         (SEEN, &[nothing_through]),
         (Evidence { has_selected: true, ..SEEN }, &[]),
+        (
+            Evidence { has_selected: true, cut_off_at: Some(server), ..SEEN },
+            &[Cause::MappingChanged { mapped: server }],
+        ),
         (Evidence { has_valid: true, ..SEEN }, &[]),
         (Evidence { has_valid: true, is_nominating: true, ..SEEN }, &[Cause::NominationUnanswered]),
         (Evidence { lost: Some(CheckFailure::ConsentLost), ..SEEN }, &[Cause::ConsentExpired]),

@@ -7,22 +7,22 @@ use crate::gather::{GATHERING_PATIENCE, MAX_STUN_SERVERS, ServerError};
 use crate::trace::DropReason;
 use crate::wire::{Class, ErrorCode, Message, MessageWriter, Method, TransactionId};
 
-const RTT: u64 = 40;
-const HOME: &str = "10.0.0.1:5000";
+pub(super) const RTT: u64 = 40;
+pub(super) const HOME: &str = "10.0.0.1:5000";
 
 /// An agent, and servers that answer as the test says.
-struct Place {
-    now: Instant,
-    agent: Agent,
+pub(super) struct Place {
+    pub(super) now: Instant,
+    pub(super) agent: Agent,
     /// When what went from which socket to whom.
-    asked: Vec<(u64, Tuple)>,
+    pub(super) asked: Vec<(u64, Tuple)>,
     /// Other requests: checks.
     checks: Vec<u64>,
-    events: Vec<(u64, Event)>,
+    pub(super) events: Vec<(u64, Event)>,
     answers: Vec<(u64, Tuple, Vec<u8>)>,
 }
 
-enum Reply {
+pub(super) enum Reply {
     Nothing,
     Sees(&'static str),
     /// As a server of before RFC 5389 would.
@@ -30,11 +30,11 @@ enum Reply {
     Refuses(ErrorCode<'static>),
 }
 
-fn at(text: &str) -> SocketAddr {
+pub(super) fn at(text: &str) -> SocketAddr {
     text.parse().unwrap()
 }
 
-fn server(number: u8) -> SocketAddr {
+pub(super) fn server(number: u8) -> SocketAddr {
     SocketAddr::from(([192, 0, 2, number], 3478))
 }
 
@@ -53,7 +53,7 @@ fn answer(id: TransactionId, reply: &Reply) -> Option<Vec<u8>> {
 }
 
 impl Place {
-    fn new(config: AgentConfig) -> Self {
+    pub(super) fn new(config: AgentConfig) -> Self {
         let agent = Agent::new(config, [7; 32]).unwrap();
         let (asked, checks, events, answers) = (vec![], vec![], vec![], vec![]);
         let mut place = Self { now: Instant::ZERO, agent, asked, checks, events, answers };
@@ -61,15 +61,15 @@ impl Place {
         place
     }
 
-    fn up(&mut self, id: u32, local: &str) {
+    pub(super) fn up(&mut self, id: u32, local: &str) {
         self.agent.socket_up(self.now, Socket::udp(SocketId(id), at(local))).unwrap();
     }
 
-    fn add(&mut self, number: u8) {
+    pub(super) fn add(&mut self, number: u8) {
         self.agent.add_stun_server(self.now, server(number)).unwrap();
     }
 
-    fn run(&mut self, until: u64, reply: impl Fn(Tuple) -> Reply) {
+    pub(super) fn run(&mut self, until: u64, reply: impl Fn(Tuple) -> Reply) {
         let until = Instant::from_millis(until);
         loop {
             let wake = self.poll(&reply);
@@ -95,7 +95,7 @@ impl Place {
         }
     }
 
-    fn poll(&mut self, reply: &impl Fn(Tuple) -> Reply) -> Option<Instant> {
+    pub(super) fn poll(&mut self, reply: &impl Fn(Tuple) -> Reply) -> Option<Instant> {
         let (now, mut scratch) = (self.now.as_millis(), [0; MAX_TRANSMIT]);
         loop {
             match self.agent.poll(self.now, &mut scratch) {
@@ -118,7 +118,7 @@ impl Place {
         }
     }
 
-    fn reflexive(&self) -> Vec<(u64, SocketAddr)> {
+    pub(super) fn reflexive(&self) -> Vec<(u64, SocketAddr)> {
         let told = self.events.iter().filter_map(|(at, e)| match e {
             Event::LocalCandidate { candidate, .. } if candidate.kind == CandidateType::ServerReflexive => {
                 Some((*at, candidate.address.socket_addr()?))
@@ -128,7 +128,7 @@ impl Place {
         told.collect()
     }
 
-    fn ends(&self) -> Vec<u64> {
+    pub(super) fn ends(&self) -> Vec<u64> {
         self.events.iter().filter(|(_, e)| *e == Event::GatheringDone).map(|(at, _)| *at).collect()
     }
 }

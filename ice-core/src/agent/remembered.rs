@@ -1,0 +1,72 @@
+//! What servers had seen of our sockets before a restart: held back in the new generation until an answer confirms it
+//! (`gather/remembered.rs`), and then told, or left out.
+
+use core::net::SocketAddr;
+
+use smallvec::SmallVec;
+
+use super::Agent;
+use crate::base::{SocketId, Tuple};
+use crate::candidate::{CandidateType, LocalCandidate, LocalId, Secrecy};
+
+impl Agent {
+    /// The socket is still seen there, as far as anybody knows: the peer is told in the generations that have waited for it.
+    pub(super) fn tell_remembered(&mut self, socket: SocketId, address: SocketAddr) {
+        for (number, id) in self.remembered(|l| (l.socket, l.address) == (socket, address)) {
+            self.release(number, id);
+        }
+    }
+
+    /// The socket is seen elsewhere: what is held back is of no use any more. Unless the peer has seen it there.
+    pub(super) fn drop_remembered(&mut self, socket: SocketId, address: SocketAddr) {
+        for (number, id) in self.remembered(|l| (l.socket, l.address) == (socket, address)) {
+            let Some(generation) = self.generations.get_mut(number) else { continue };
+            if generation.checks.pairs().any(|p| p.valid().is_some_and(|valid| valid.local == id)) {
+                self.release(number, id);
+            } else {
+                generation.candidates.remove_local(id);
+            }
+        }
+    }
+
+    /// The application ends its candidates before their servers have answered: this is all that there is to tell.
+    pub(super) fn tell_all_remembered(&mut self, number: u16) {
+        for (of, id) in self.remembered(|_| true) {
+            if of == number {
+                self.release(number, id);
+            }
+        }
+    }
+
+    /// A server has told where it sees a flow. If that is what an allocation goes over, and it was elsewhere, the server knows nothing of
+    /// the allocation from there.
+    pub(super) fn on_mapped(&mut self, tuple: Tuple, mapped: Option<SocketAddr>) {
+        let (Some(mapped), Some(key)) = (mapped, self.gatherer.relays.over(tuple)) else { return };
+        if let Some(relay) = self.gatherer.relays.get_mut(key)
+            && let Some(before) = relay.mapped.replace(mapped)
+            && before != mapped
+        {
+            relay.allocation.doubt(self.now);
+        }
+    }
+
+    fn release(&mut self, number: u16, id: LocalId) {
+        if let Some(generation) = self.generations.get_mut(number)
+            && generation.candidates.release(id)
+        {
+            self.announce(number, id);
+        }
+    }
+
+    /// Those of the current and a staged generation that are held back. What has come after the end stays so.
+    fn remembered(&self, which: impl Fn(&LocalCandidate) -> bool) -> SmallVec<[(u16, LocalId); 2]> {
+        let generations = core::iter::once(&self.generations.current).chain(&self.generations.staged);
+        let is_held = |l: &&LocalCandidate| {
+            l.kind == CandidateType::ServerReflexive && l.secrecy == Secrecy::Later && which(l)
+        };
+        let of = |g: &super::Generation| -> SmallVec<[(u16, LocalId); 2]> {
+            g.candidates.locals().iter().filter(is_held).map(|l| (g.number, l.id)).collect()
+        };
+        generations.filter(|g| !g.ended).flat_map(of).collect()
+    }
+}
