@@ -3,6 +3,7 @@
 
 use core::net::{IpAddr, Ipv4Addr, SocketAddr};
 use core::time::Duration;
+use std::collections::BTreeMap;
 
 use floe_core::base::Instant;
 
@@ -13,6 +14,7 @@ use crate::icmp::{IcmpError, IcmpKind};
 use crate::link::{LinkConfig, Links, Oversize, packet_size};
 use crate::nat::NatConfig;
 use crate::nat64::Nat64Prefix;
+use crate::protocol::Answer;
 use crate::queue::Queue;
 use crate::record::{Books, Counters, DropReason, LogEntry, LogEvent, Tag};
 use crate::router::{Families, RouterConfig};
@@ -41,6 +43,7 @@ pub struct Network {
     pub(crate) streams: Streams,
     link_dice: Dice,
     rule: Option<Rule>,
+    pub(crate) servers: BTreeMap<(HostId, SocketAddr), Answer>,
     books: Books,
     log: Option<Vec<LogEntry>>,
 }
@@ -74,6 +77,7 @@ impl Network {
             streams: Streams::new(Dice::new(seed, 4)),
             link_dice: Dice::new(seed, 1),
             rule: None,
+            servers: BTreeMap::new(),
             books: Books::default(),
             log: None,
         }
@@ -342,7 +346,7 @@ impl Network {
     pub(crate) fn datagram_until(&mut self, until: Instant) -> Option<Delivery> {
         let (at, flight) = self.in_flight.pop_until(until)?;
         self.pass(at);
-        self.arrive(flight)
+        self.arrive(flight).and_then(|delivery| self.answered(delivery))
     }
 
     pub(crate) fn pass(&mut self, until: Instant) {
