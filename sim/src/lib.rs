@@ -88,4 +88,4 @@ pub use record::{Counters, DropReason, LogEntry, LogEvent, Tag};
 pub use router::{Families, Ipv6, RouterConfig};
 pub use rule::{Fate, Passing};
 pub use socket::BindError;
-pub use stream::{Happening, Pieces, StreamChange, StreamEvent, StreamId, StreamKind};
+pub use stream::{Happening, Pieces, STREAM_BUFFER, StreamChange, StreamEvent, StreamId, StreamKind};

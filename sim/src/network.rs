@@ -74,7 +74,7 @@ impl Network {
             scripts: Queue::new(),
             topology: Topology::new(Dice::new(seed, 2)),
             links: Links::default(),
-            streams: Streams::new(Dice::new(seed, 4)),
+            streams: Streams::new(seed),
             link_dice: Dice::new(seed, 1),
             rule: None,
             servers: BTreeMap::new(),
@@ -131,14 +131,16 @@ impl Network {
         nat.into_iter().flat_map(|nat| nat.udp.externals())
     }
 
-    /// Makes a router forget its mappings and the flows of its firewall, as a power cut does. Streams that are there go on.
+    /// Makes a router forget its mappings and the flows of its firewall, as a power cut does. What is in a stream does not get through it from
+    /// then on, and is [refused](NatConfig::segment_refusal) or [not](Firewall::refusal), until the stream is given up.
     pub fn reboot(&mut self, router: RouterId) {
         if let Some(router) = self.topology.router_mut(router) {
             router.reboot();
         }
     }
 
-    /// Gives a router another firewall, which knows of no flow, for what passes from now on. Streams that are there go on.
+    /// Gives a router another firewall, which knows of no flow, for what passes from now on. To streams that are there it is as a
+    /// [reboot](Self::reboot), unless it lets everything through.
     pub fn set_router_firewall(&mut self, router: RouterId, firewall: Firewall) {
         if let Some(router) = self.topology.router_mut(router) {
             router.wall = Wall::new(firewall);
