@@ -19,6 +19,14 @@ impl Dice {
         Self(ChaCha12Rng::from_seed(bytes))
     }
 
+    /// The same for each of many things of one kind, which so do not change each other's choices.
+    pub(crate) fn of(seed: u64, name: u8, number: u64) -> Self {
+        let mut bytes = [name; 32];
+        let both = seed.to_le_bytes().into_iter().chain(number.to_le_bytes());
+        bytes.iter_mut().zip(both).for_each(|(byte, of_both)| *byte = of_both);
+        Self(ChaCha12Rng::from_seed(bytes))
+    }
+
     /// True with this probability. A certain answer takes nothing from the stream.
     pub(crate) fn chance(&mut self, probability: f64) -> bool {
         if probability >= 1.0 {
@@ -54,6 +62,8 @@ mod tests {
         assert_eq!(draw(1, 0), draw(1, 0));
         assert_ne!(draw(1, 0), draw(2, 0));
         assert_ne!(draw(1, 0), draw(1, 1));
+        let of = |number| Dice::of(1, 0, number).below(u32::MAX);
+        assert!(of(0) == of(0) && of(0) != of(1) && of(1) != draw(1, 0));
     }
 
     #[test]

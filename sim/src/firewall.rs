@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use floe_core::base::Instant;
 
+use crate::nat::TcpLifetimes;
 use crate::stream::StreamKind;
 
 /// What a firewall lets out, and whether it lets anything in that comes from outside first. The default lets everything through.
@@ -27,6 +28,8 @@ pub struct Firewall {
     pub refusal: Refusal,
     /// How long a flow is remembered after the last datagram of it, from either side (RFC 4787 §4.3 has two minutes as the least).
     pub memory: Duration,
+    /// How long a stream is, after the last piece of it.
+    pub stream_memory: TcpLifetimes,
 }
 
 /// Which streams a firewall lets out.
@@ -48,7 +51,7 @@ pub enum Refusal {
     /// It is silent.
     #[default]
     Drop,
-    /// It says so: to a datagram by an ICMP error, to a stream by a reset.
+    /// It says so: to a datagram by an ICMP error, to a stream, or a piece of one, by a reset.
     Reject,
 }
 
@@ -60,6 +63,7 @@ impl Firewall {
         unsolicited: true,
         refusal: Refusal::Drop,
         memory: Duration::from_secs(120),
+        stream_memory: TcpLifetimes::REQUIRED,
     };
 
     /// Lets everything out, and answers in.
@@ -89,7 +93,7 @@ impl Firewall {
             (Cargo::Stream(kind), StreamPolicy::Tls(ports)) => {
                 kind == StreamKind::Tls && ports.contains(&to.port())
             }
-            (Cargo::Stream(_), StreamPolicy::Nothing) => false,
+            (Cargo::Stream(_), StreamPolicy::Nothing) | (Cargo::Segment { .. }, _) => false,
         }
     }
 }
@@ -106,6 +110,10 @@ pub(crate) enum Cargo {
     Datagram,
     /// What begins a stream of this kind.
     Stream(StreamKind),
+    /// What belongs to a stream that has begun, and may end it.
+    Segment {
+        ends: bool,
+    },
 }
 
 /// A firewall that stands somewhere, with the flows that it remembers.
@@ -132,7 +140,7 @@ impl Wall {
         outside: SocketAddr,
     ) -> bool {
         let flow = (cargo != Cargo::Datagram, inside, outside);
-        self.passes(now, flow, self.config.lets_begin(cargo, outside))
+        self.passes(now, cargo, flow, self.config.lets_begin(cargo, outside))
     }
 
     /// Whether this may come in.
@@ -144,7 +152,8 @@ impl Wall {
         outside: SocketAddr,
     ) -> bool {
         let flow = (cargo != Cargo::Datagram, inside, outside);
-        self.passes(now, flow, self.config.unsolicited)
+        let may_begin = self.config.unsolicited && !matches!(cargo, Cargo::Segment { .. });
+        self.passes(now, cargo, flow, may_begin)
     }
 
     /// Forgets every flow, as after a power cut.
@@ -152,8 +161,13 @@ impl Wall {
         self.flows.clear();
     }
 
-    fn passes(&mut self, now: Instant, flow: Flow, may_begin: bool) -> bool {
-        let until = now + self.config.memory;
+    fn passes(&mut self, now: Instant, cargo: Cargo, flow: Flow, may_begin: bool) -> bool {
+        let until = now
+            + match cargo {
+                Cargo::Datagram => self.config.memory,
+                Cargo::Segment { ends: false } => self.config.stream_memory.established,
+                Cargo::Stream(_) | Cargo::Segment { ends: true } => self.config.stream_memory.transitory,
+            };
         if let Some(known) = self.flows.get_mut(&flow).filter(|known| now < **known) {
             *known = until;
             return true;

@@ -229,6 +229,7 @@ impl TurnHost {
         while let Some(output) = self.server.poll() {
             match output {
                 TurnOutput::ToClient { client, bytes } if client.transport != Transport::Udp => {
+                    // What finds no room is lost, as the datagram for which it stands might have been.
                     if let Some(stream) = self.streams.get(&client) {
                         network.write(*stream, &bytes);
                     }

@@ -92,6 +92,19 @@ impl Topology {
         }
     }
 
+    /// Whether a piece of a stream that was dropped is answered by a reset. `at` is as in [`refusal`](Self::refusal).
+    pub(crate) fn resets(&self, reason: DropReason, at: HostId) -> bool {
+        let refusal = match reason {
+            DropReason::Firewall => return self.wall_rejects(at),
+            DropReason::RouterFirewall(id) => {
+                self.router(id).and_then(|router| Some(router.wall.as_ref()?.config.refusal))
+            }
+            DropReason::NoMapping(id) => self.router(id).map(|router| router.segment_refusal),
+            _ => None,
+        };
+        refusal == Some(Refusal::Reject)
+    }
+
     /// Whether a refusal reaches the host's socket: one by a router's ICMP error may be swallowed on the way in. `from` is as in
     /// [`passes_icmp`](Self::passes_icmp).
     pub(crate) fn tells(

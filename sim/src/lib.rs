@@ -11,17 +11,15 @@
 //! use core::time::Duration;
 //! use floe_sim::{Attachment, DropReason, LinkConfig, NatConfig, Network};
 //!
+//! // The network, in five lines.
 //! let mut net = Network::seeded(7);
 //! net.set_link(LinkConfig::rtt(Duration::from_millis(40)));
-//! let server = net.add_host(Attachment::Public);
-//! let server_at = net.bind(server, None)?;
-//! let [alice_nat, bob_nat] = [(); 2].map(|()| net.add_nat(NatConfig::port_restricted()));
-//! let [alice, bob] = [alice_nat, bob_nat].map(|nat| net.add_host(Attachment::Behind(nat)));
-//! let alice = (alice, net.bind(alice, None)?);
-//! let bob = (bob, net.bind(bob, None)?);
+//! let nats = [NatConfig::address_restricted(), NatConfig::port_restricted()].map(|nat| net.add_nat(nat));
+//! let [alice, bob] = nats.map(|nat| net.add_socket(Attachment::Behind(nat)));
+//! let server = net.add_socket(Attachment::Public);
 //!
-//! net.send(alice, server_at, b"I am Alice");
-//! net.send(bob, server_at, b"I am Bob");
+//! net.send(alice, server.1, b"I am Alice");
+//! net.send(bob, server.1, b"I am Bob");
 //! let soon = net.now() + Duration::from_secs(1);
 //! let alice_outside = net.advance(soon).ok_or("no word from Alice")?.remote;
 //! let bob_outside = net.advance(soon).ok_or("no word from Bob")?.remote;
@@ -30,7 +28,7 @@
 //! // Bob has never sent to Alice, so his NAT drops this. But hers will now let him in.
 //! net.send(alice, bob_outside, b"knock");
 //! assert_eq!(net.advance(soon), None);
-//! assert_eq!(net.counters().dropped_for(DropReason::Filtered(bob_nat)), 1);
+//! assert_eq!(net.counters().dropped_for(DropReason::Filtered(nats[1])), 1);
 //!
 //! let sent = net.now();
 //! net.send(bob, alice_outside, b"hello");
@@ -40,7 +38,8 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! How to bring your own protocol, from tokio too, is in the [`manual`].
+//! A protocol of your own is a [`Protocol`], and [`Network::play`] lets several of them speak. How to bring yours, from tokio too, is in the
+//! [`manual`], with a complete example of some forty lines.
 #![forbid(unsafe_code)]
 
 mod address;
@@ -58,6 +57,7 @@ mod network;
 mod payload;
 pub mod population;
 mod preset;
+mod protocol;
 mod queue;
 mod record;
 mod router;
@@ -83,8 +83,9 @@ pub use nat::{
 pub use nat64::Nat64Prefix;
 pub use network::{Delivery, Network};
 pub use preset::Preset;
+pub use protocol::{MOST_AT_ONCE, Protocol, Restless};
 pub use record::{Counters, DropReason, LogEntry, LogEvent, Tag};
 pub use router::{Families, Ipv6, RouterConfig};
 pub use rule::{Fate, Passing};
 pub use socket::BindError;
-pub use stream::{Happening, Pieces, StreamChange, StreamEvent, StreamId, StreamKind};
+pub use stream::{Happening, Pieces, STREAM_BUFFER, StreamChange, StreamEvent, StreamId, StreamKind};

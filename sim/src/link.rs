@@ -11,6 +11,9 @@ use crate::dice::Dice;
 
 /// One direction of a path from host to host, NATs included.
 ///
+/// What is said here of datagrams holds for the packets of streams, but that streams get over it: what is lost comes later, after one or
+/// more retransmissions; what finds no room waits with its sender; packets fit the MTU; and nothing is doubled or overtaken.
+///
 /// Without jitter, reordering, a bandwidth and chance, a datagram sent at `t` arrives at exactly `t + latency`.
 /// Probabilities run from 0 to 1; what lies outside counts as the nearer end.
 ///
@@ -41,9 +44,9 @@ pub struct LinkConfig {
     pub mtu: usize,
     /// What becomes of what is larger.
     pub oversize: Oversize,
-    /// Times in which more datagrams are lost than otherwise. Streams know of `loss` only.
+    /// Times in which more datagrams are lost than otherwise.
     pub bursts: Option<Bursts>,
-    /// How much it carries; none: any amount at once. Streams take no part of it.
+    /// How much it carries, datagrams and streams together; none: any amount at once.
     pub bandwidth: Option<Bandwidth>,
 }
 
@@ -71,13 +74,26 @@ pub struct Bursts {
     pub loss: f64,
 }
 
-/// What one direction between two hosts can carry. What comes faster waits, and what finds no room in the queue is dropped.
+/// What one direction between two hosts can carry. What comes faster waits, and what finds no room in the queue is dropped. Streams fill
+/// half of the queue at the most, and wait with their senders until there is room in it: so much do their own ways to give way leave to others.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Bandwidth {
     /// In bits per second, of IP packets. Zero counts as one.
     pub bits_per_second: u64,
     /// How many bytes wait at the most.
     pub queue: usize,
+}
+
+impl Bandwidth {
+    fn rate(self) -> u128 {
+        u128::from(self.bits_per_second.max(1))
+    }
+
+    /// How long so many bytes take.
+    fn time(self, bytes: u128) -> Duration {
+        let nanos = (bytes * 8 * NANOS).div_ceil(self.rate());
+        Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
+    }
 }
 
 impl LinkConfig {
@@ -154,6 +170,13 @@ impl LinkConfig {
         (self.oversize == Oversize::Fragmented && room > 0).then(|| content.div_ceil(room))
     }
 
+    /// The size of the next packet of a stream of which so many bytes are left, and how many of them are in it.
+    pub(crate) fn segment(&self, left: usize, to: SocketAddr) -> (usize, usize) {
+        let headers = ip_header(to) + TCP_HEADER;
+        let payload = left.min(self.mtu.saturating_sub(headers).max(1));
+        (payload + headers, payload)
+    }
+
     /// Whether what it does depends on what it has done before.
     pub(crate) fn has_state(&self) -> bool {
         self.bursts.is_some() || self.bandwidth.is_some()
@@ -220,16 +243,35 @@ impl LinkState {
 
     /// How long the next datagram waits and is sent; none if it finds no room.
     pub(crate) fn pass(&mut self, now: Instant, size: usize, bandwidth: Bandwidth) -> Option<Duration> {
-        let rate = u128::from(bandwidth.bits_per_second.max(1));
+        self.queue(now, size, bandwidth, bandwidth.queue).ok()
+    }
+
+    /// The same for the next packet of a stream; if it finds no room, after which time it will.
+    pub(crate) fn pass_stream(
+        &mut self,
+        now: Instant,
+        size: usize,
+        bandwidth: Bandwidth,
+    ) -> Result<Duration, Duration> {
+        self.queue(now, size, bandwidth, bandwidth.queue / 2)
+    }
+
+    fn queue(
+        &mut self,
+        now: Instant,
+        size: usize,
+        bandwidth: Bandwidth,
+        room: usize,
+    ) -> Result<Duration, Duration> {
+        let (size, room) = (size as u128, room as u128);
         let waits = self.free_at.since(now);
-        let ahead = (waits.as_nanos() * rate).div_ceil(8 * NANOS);
-        if ahead > 0 && ahead + size as u128 > bandwidth.queue as u128 {
-            return None;
+        let ahead = (waits.as_nanos() * bandwidth.rate()).div_ceil(8 * NANOS);
+        if ahead > 0 && ahead + size > room {
+            return Err(bandwidth.time((ahead + size - room).min(ahead)));
         }
-        let takes = (size as u128 * 8 * NANOS).div_ceil(rate);
-        let all = waits + Duration::from_nanos(u64::try_from(takes).unwrap_or(u64::MAX));
+        let all = waits + bandwidth.time(size);
         self.free_at = now + all;
-        Some(all)
+        Ok(all)
     }
 }
 
@@ -243,6 +285,7 @@ fn ip_header(to: SocketAddr) -> usize {
 }
 
 const UDP_HEADER: usize = 8;
+const TCP_HEADER: usize = 20;
 const NANOS: u128 = 1_000_000_000;
 
 #[cfg(test)]

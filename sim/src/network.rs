@@ -3,6 +3,7 @@
 
 use core::net::{IpAddr, Ipv4Addr, SocketAddr};
 use core::time::Duration;
+use std::collections::BTreeMap;
 
 use floe_core::base::Instant;
 
@@ -13,6 +14,7 @@ use crate::icmp::{IcmpError, IcmpKind};
 use crate::link::{LinkConfig, Links, Oversize, packet_size};
 use crate::nat::NatConfig;
 use crate::nat64::Nat64Prefix;
+use crate::protocol::Answer;
 use crate::queue::Queue;
 use crate::record::{Books, Counters, DropReason, LogEntry, LogEvent, Tag};
 use crate::router::{Families, RouterConfig};
@@ -41,6 +43,7 @@ pub struct Network {
     pub(crate) streams: Streams,
     link_dice: Dice,
     rule: Option<Rule>,
+    pub(crate) servers: BTreeMap<(HostId, SocketAddr), Answer>,
     books: Books,
     log: Option<Vec<LogEntry>>,
 }
@@ -71,9 +74,10 @@ impl Network {
             scripts: Queue::new(),
             topology: Topology::new(Dice::new(seed, 2)),
             links: Links::default(),
-            streams: Streams::new(Dice::new(seed, 4)),
+            streams: Streams::new(seed),
             link_dice: Dice::new(seed, 1),
             rule: None,
+            servers: BTreeMap::new(),
             books: Books::default(),
             log: None,
         }
@@ -127,14 +131,16 @@ impl Network {
         nat.into_iter().flat_map(|nat| nat.udp.externals())
     }
 
-    /// Makes a router forget its mappings and the flows of its firewall, as a power cut does. Streams that are there go on.
+    /// Makes a router forget its mappings and the flows of its firewall, as a power cut does. What is in a stream does not get through it from
+    /// then on, and is [refused](NatConfig::segment_refusal) or [not](Firewall::refusal), until the stream is given up.
     pub fn reboot(&mut self, router: RouterId) {
         if let Some(router) = self.topology.router_mut(router) {
             router.reboot();
         }
     }
 
-    /// Gives a router another firewall, which knows of no flow, for what passes from now on. Streams that are there go on.
+    /// Gives a router another firewall, which knows of no flow, for what passes from now on. To streams that are there it is as a
+    /// [reboot](Self::reboot), unless it lets everything through.
     pub fn set_router_firewall(&mut self, router: RouterId, firewall: Firewall) {
         if let Some(router) = self.topology.router_mut(router) {
             router.wall = Wall::new(firewall);
@@ -342,7 +348,7 @@ impl Network {
     pub(crate) fn datagram_until(&mut self, until: Instant) -> Option<Delivery> {
         let (at, flight) = self.in_flight.pop_until(until)?;
         self.pass(at);
-        self.arrive(flight)
+        self.arrive(flight).and_then(|delivery| self.answered(delivery))
     }
 
     pub(crate) fn pass(&mut self, until: Instant) {

@@ -3,7 +3,7 @@
 
 use core::net::{Ipv4Addr, Ipv6Addr, SocketAddrV4, SocketAddrV6};
 
-use crate::firewall::{Cargo, Firewall, Wall};
+use crate::firewall::{Cargo, Firewall, Refusal, Wall};
 use crate::nat::{DatagramRefusal, NatConfig, NatTable, Protocol, SynRefusal};
 use crate::nat64::Nat64Prefix;
 
@@ -126,14 +126,15 @@ pub(crate) struct Router {
     pub(crate) swallows_icmp: bool,
     pub(crate) datagram_refusal: DatagramRefusal,
     pub(crate) syn_refusal: SynRefusal,
+    pub(crate) segment_refusal: Refusal,
 }
 
 impl Router {
     pub(crate) fn new(config: RouterConfig, externals: Vec<Ipv4Addr>) -> Self {
         let RouterConfig { nat, firewall, isolated, families, ipv6, nat64, swallows_icmp } = config;
-        let of_nat = |nat: &NatConfig| (nat.datagram_refusal, nat.syn_refusal);
-        let (datagram_refusal, syn_refusal) =
-            nat.as_ref().map_or((DatagramRefusal::Silent, SynRefusal::Silent), of_nat);
+        let of_nat = |nat: &NatConfig| (nat.datagram_refusal, nat.syn_refusal, nat.segment_refusal);
+        let (datagram_refusal, syn_refusal, segment_refusal) =
+            nat.as_ref().map_or((DatagramRefusal::Silent, SynRefusal::Silent, Refusal::Drop), of_nat);
         Self {
             nat: nat.map(|nat| Nat::new(nat, externals)),
             wall: Wall::new(firewall),
@@ -144,6 +145,7 @@ impl Router {
             swallows_icmp,
             datagram_refusal,
             syn_refusal,
+            segment_refusal,
         }
     }
 
@@ -176,7 +178,7 @@ impl Nat {
     pub(crate) fn table(&mut self, cargo: Cargo) -> &mut NatTable {
         match cargo {
             Cargo::Datagram => &mut self.udp,
-            Cargo::Stream(_) => &mut self.tcp,
+            Cargo::Stream(_) | Cargo::Segment { .. } => &mut self.tcp,
         }
     }
 }

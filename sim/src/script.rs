@@ -25,8 +25,8 @@ impl Network {
         self.scripts.push(when, Box::new(what));
     }
 
-    /// Makes a router move every mapping to another external address and port, in the middle of its flows. Its filters stay, and
-    /// streams that are there go on.
+    /// Makes a router move every mapping to another external address and port, in the middle of its flows. Its filters stay. The
+    /// other end of a stream does not know it under its new address, and resets it when something comes.
     pub fn rebind(&mut self, router: RouterId) {
         let now = self.now();
         self.topology.rebind(now, router);

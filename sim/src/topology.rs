@@ -152,7 +152,8 @@ impl Topology {
     ) -> Result<Way, DropReason> {
         self.rewrites.clear();
         let mut place = self.addresses.place_of(host, local.ip()).ok_or(DropReason::NoRoute)?;
-        if !self.is_bound(cargo, host, local) {
+        // A piece of a stream is sent for it if need be when its end is gone.
+        if !matches!(cargo, Cargo::Segment { .. }) && !self.is_bound(cargo, host, local) {
             return Err(DropReason::NotBound);
         }
         if local.is_ipv4() != to.is_ipv4() {
@@ -226,8 +227,16 @@ impl Topology {
             // The internal source of a NAT64 is not of the family that comes back (RFC 6146 §3.8).
             let keeps_source = turns && hairpin == Hairpin::InternalSource && way.source.is_ipv4();
             way.to = remote.into();
-            let mapped = nat.table(cargo).outbound(now, internal, remote, &mut self.dice);
-            let mapped = mapped.ok_or(DropReason::PortsExhausted(id))?;
+            let table = nat.table(cargo);
+            let mapped = match cargo {
+                Cargo::Segment { ends } => {
+                    table.segment_out(now, internal, remote, ends).ok_or(DropReason::NoMapping(id))?
+                }
+                _ => {
+                    let mapped = table.outbound(now, internal, remote, &mut self.dice);
+                    mapped.ok_or(DropReason::PortsExhausted(id))?
+                }
+            };
             if nat.rewrites_payload && way.source.is_ipv4() {
                 self.rewrites.push(Rewrite { from: internal, to: mapped });
             }
@@ -266,7 +275,7 @@ impl Topology {
                     if self.hosts.wall(host).is_some_and(|wall| !wall.lets_in(now, cargo, local, remote)) {
                         return Err(DropReason::Firewall);
                     }
-                    let bound = self.is_bound(cargo, host, local);
+                    let bound = matches!(cargo, Cargo::Segment { .. }) || self.is_bound(cargo, host, local);
                     return bound.then_some(Receiver { host, local, remote }).ok_or(DropReason::NotBound);
                 }
                 Owner::Router(id) => {
@@ -282,7 +291,12 @@ impl Topology {
                     if self.addresses.holder(way.place, way.to.ip()).is_none() {
                         return Err(DropReason::NoRoute);
                     }
-                    if !nat.table(cargo).inbound(now, external, source) {
+                    let table = nat.table(cargo);
+                    let is_let_in = match cargo {
+                        Cargo::Segment { ends } => table.segment_in(now, external, source, ends),
+                        _ => table.inbound(now, external, source),
+                    };
+                    if !is_let_in {
                         return Err(DropReason::Filtered(id));
                     }
                     if let SocketAddr::V4(to) = way.to
@@ -338,6 +352,9 @@ impl Topology {
         let router = self.routers.get_mut(id.0 as usize).ok_or(DropReason::NoRoute)?;
         let nat = router.nat.as_mut().ok_or(DropReason::NoRoute)?;
         let internal = match (way.to, way.source) {
+            (SocketAddr::V4(to), SocketAddr::V4(from)) if matches!(cargo, Cargo::Segment { .. }) => {
+                nat.tcp.connected(now, to, from)
+            }
             (SocketAddr::V4(to), SocketAddr::V4(from)) => nat.table(cargo).internal(now, to, from),
             _ => None,
         };

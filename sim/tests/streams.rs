@@ -180,8 +180,15 @@ fn a_cut_delays_what_is_under_way_and_breaks_what_waits_too_long() {
     net.write(ours, b"three");
     assert_eq!(run(&mut net, secs(59)), [], "it waits for a minute again");
     let events = run(&mut net, secs(11));
-    assert_eq!(events.iter().map(|e| e.stream).collect::<Vec<_>>(), [theirs, ours], "{events:?}");
-    assert!(events.iter().all(|event| event.change == StreamChange::TimedOut));
+    assert_eq!(events.iter().map(|e| e.stream).collect::<Vec<_>>(), [ours], "{events:?}");
+    assert_eq!(events[0].change, StreamChange::TimedOut);
+    // The other side has heard nothing of that. What it sends comes to a host that does not know it any more.
+    assert!(!net.write(ours, b"to nobody") && net.write(theirs, b"are you there?"));
+    assert_eq!(run(&mut net, secs(30)), [], "the answer does not get back either");
+    net.unblock(client, server);
+    let events = run(&mut net, secs(2));
+    assert_eq!((events.len(), events[0].stream, &events[0].change), (1, theirs, &StreamChange::Reset));
+    assert!(!net.write(theirs, b"to nobody"));
 }
 
 #[test]

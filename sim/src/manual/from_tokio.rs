@@ -38,8 +38,8 @@
 //! | `rand::rng()` | a generator that is seeded from outside |
 //! | a channel to another task | an event that `poll` returns, or a method |
 //!
-//! Time is a `Duration` since the driver's start here. A core that takes `std::time::Instant` will do as well: the simulator's driver
-//! takes one at the beginning and adds what has passed.
+//! Time is a `Duration` since the driver's start here. A core that takes `std::time::Instant` will do as well: whoever calls it from the
+//! simulator takes one at the beginning and adds what has passed.
 //!
 //! # After
 //!
@@ -94,46 +94,45 @@
 //!     }
 //! }
 //!
-//! use floe_sim::{Attachment, BindError, Instant, LinkConfig, NatConfig, Network};
+//! use floe_sim::{Attachment, Instant, LinkConfig, NatConfig, Network, Protocol, Restless};
 //!
-//! /// The driver for the simulator: the same loop, with a network instead of a socket. The answering side is played by the test.
-//! fn simulated_ping(mut net: Network, lost_for: Duration) -> Result<Option<Duration>, BindError> {
-//!     let server = net.add_host(Attachment::Public);
-//!     let server = (server, net.bind(server, None)?);
-//!     let nat = net.add_nat(NatConfig::port_restricted());
-//!     let client = net.add_host(Attachment::Behind(nat));
-//!     let client = (client, net.bind(client, None)?);
-//!     net.block(client.0, server.0);
-//!     let mut core = Pinger::default();
-//!     loop {
-//!         let now = net.now().since(Instant::ZERO);
-//!         if now >= lost_for {
-//!             net.unblock(client.0, server.0);
-//!         }
-//!         while let Some(bytes) = core.poll(now) {
-//!             net.send(client, server.1, bytes);
-//!         }
-//!         let Some(deadline) = core.deadline() else { return Ok(core.answered) };
-//!         match net.advance(Instant::ZERO + deadline) {
-//!             Some(got) if got.host == server.0 => net.send(server, got.remote, b"pong"),
-//!             Some(got) => core.receive(got.at.since(Instant::ZERO), &got.bytes),
-//!             None => {}
-//!         }
+//! /// The core as the simulator wants it, in the tests: its names, its clock, and where the answering side is.
+//! struct Simulated(Pinger, SocketAddr);
+//!
+//! impl Protocol for Simulated {
+//!     fn poll_transmit(&mut self, now: Instant) -> Option<(SocketAddr, Vec<u8>)> {
+//!         self.0.poll(now.since(Instant::ZERO)).map(|bytes| (self.1, bytes.to_vec()))
+//!     }
+//!
+//!     fn receive(&mut self, now: Instant, _from: SocketAddr, bytes: &[u8]) {
+//!         self.0.receive(now.since(Instant::ZERO), bytes);
+//!     }
+//!
+//!     fn deadline(&self) -> Option<Instant> {
+//!         self.0.deadline().map(|deadline| Instant::ZERO + deadline)
 //!     }
 //! }
 //!
 //! // An hour of silence, and the answer to the first that gets through: to the nanosecond, and at once.
 //! let mut net = Network::seeded(1);
 //! net.set_link(LinkConfig::rtt(Duration::from_millis(40)));
+//! let server = net.add_server(Attachment::Public, |from, _| vec![(from, b"pong".to_vec())]);
+//! let nat = net.add_nat(NatConfig::port_restricted());
+//! let client = net.add_socket(Attachment::Behind(nat));
 //! let hour = Duration::from_secs(3_600);
-//! assert_eq!(simulated_ping(net, hour)?, Some(hour + Duration::from_millis(40)));
-//! # Ok::<(), BindError>(())
+//! net.block(client.0, server.0);
+//! net.at(Instant::ZERO + hour, move |net| net.unblock(client.0, server.0));
+//! let mut players = [(client, Simulated(Pinger::default(), server.1))];
+//! net.play_until(&mut players, Instant::MAX, |all| all[0].1.0.answered.is_some())?;
+//! assert_eq!(players[0].1.0.answered, Some(hour + Duration::from_millis(40)));
+//! # Ok::<(), Restless>(())
 //! ```
 //!
 //! # What goes wrong at first
 //!
 //! * **The clock is read in the core.** Search for `Instant::now`, `SystemTime` and `elapsed`; what is left makes runs differ.
 //! * **A hash map is iterated over.** The standard one has a new order in each run. Sort, or use a `BTreeMap`.
-//! * **`deadline` says a time that has passed, and `poll` has nothing to say.** Then the loop turns for ever and time stands still. Whatever
-//!   made the deadline due has to be taken away when it is dealt with.
+//! * **`deadline` says a time that has passed, and `poll` has nothing to say.** Then a driver's loop turns for ever and time stands still;
+//!   the simulator's ends with [`Restless::Waits`](crate::Restless::Waits). Whatever made the deadline due has to be taken away when it is
+//!   dealt with.
 //! * **`receive` sends.** It cannot: it puts the answer into a queue, and `poll` takes it out.

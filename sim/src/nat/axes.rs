@@ -88,7 +88,7 @@ pub enum Refresh {
 /// How long a mapping for TCP lives when it is idle (RFC 5382 §5).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct TcpLifetimes {
-    /// While it has a connection that both sides have opened.
+    /// While it has a connection that both sides have opened, counted from its last segment, either way.
     pub established: Duration,
     /// While it has only such as are being opened or have been closed.
     pub transitory: Duration,

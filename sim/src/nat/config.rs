@@ -6,6 +6,7 @@ use core::time::Duration;
 use super::axes::{
     DatagramRefusal, Filtering, Hairpin, Mapping, Pooling, PortAssignment, Refresh, SynRefusal, TcpLifetimes,
 };
+use crate::firewall::Refusal;
 
 /// A NAT's behaviour. The presets carry the common names; take one and change what the test is about.
 ///
@@ -47,6 +48,9 @@ pub struct NatConfig {
     pub datagram_refusal: DatagramRefusal,
     /// How a request to connect that is not let in is answered.
     pub syn_refusal: SynRefusal,
+    /// What it says to a piece of a stream that it does not know (any more), having been rebooted, or after too long a silence. RFC 5382 §5 leaves
+    /// that to it. Connections that it has moved ([`rebind`](crate::Network::rebind)) it knows.
+    pub segment_refusal: Refusal,
     /// Whether it replaces internal by external addresses in the payloads of datagrams too, wherever it finds their bytes, as a gateway for SIP or
     /// FTP does that does not look what it has before it (RFC 4787 §7).
     pub payload_rewriting: bool,
@@ -74,6 +78,7 @@ impl NatConfig {
             refresh: Refresh::Outbound,
             datagram_refusal: DatagramRefusal::Silent,
             syn_refusal: SynRefusal::Silent,
+            segment_refusal: Refusal::Drop,
             payload_rewriting: false,
             overlapping: false,
         }
@@ -175,6 +180,12 @@ impl NatConfig {
     pub const fn with_refusals(mut self, datagram: DatagramRefusal, syn: SynRefusal) -> Self {
         self.datagram_refusal = datagram;
         self.syn_refusal = syn;
+        self
+    }
+
+    /// The same NAT answering so to pieces of streams that it does not know.
+    pub const fn with_segment_refusal(mut self, refusal: Refusal) -> Self {
+        self.segment_refusal = refusal;
         self
     }
 

@@ -3,7 +3,7 @@
 
 use core::net::{Ipv4Addr, SocketAddrV4};
 use core::time::Duration;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use floe_core::base::Instant;
 
@@ -13,34 +13,34 @@ use crate::dice::Dice;
 
 /// One NAT for one protocol: what it remembers.
 pub(crate) struct NatTable {
-    config: NatConfig,
-    protocol: Protocol,
+    pub(super) config: NatConfig,
+    pub(super) protocol: Protocol,
     ports: Ports,
     /// By external address and port; several at one only if ports are overloaded. Every binding has its session in
     /// `sessions` and the other way round.
-    bindings: BTreeMap<SocketAddrV4, Vec<Binding>>,
-    sessions: BTreeMap<Session, SocketAddrV4>,
+    pub(super) bindings: BTreeMap<SocketAddrV4, Vec<Binding>>,
+    pub(super) sessions: BTreeMap<Session, SocketAddrV4>,
     /// Counts what goes out, to tell later from earlier at the same moment.
     sent: u64,
 }
 
 /// What a mapping is for. What the mapping does not depend on is left at zero.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Session {
-    internal: SocketAddrV4,
+pub(super) struct Session {
+    pub(super) internal: SocketAddrV4,
     remote: Remote,
 }
 
 /// A remote address and port, as far as they matter.
-type Remote = (Ipv4Addr, u16);
+pub(super) type Remote = (Ipv4Addr, u16);
 
-struct Binding {
-    session: Session,
-    expires: Instant,
+pub(super) struct Binding {
+    pub(super) session: Session,
+    pub(super) expires: Instant,
     /// What has been drawn for this mapping.
     jitter: Duration,
-    /// With whom TCP connections are established.
-    connections: BTreeSet<Remote>,
+    /// With whom there are TCP connections, and whether they are established.
+    pub(super) connections: BTreeMap<Remote, bool>,
     /// Who was sent to, and until when that counts.
     permits: BTreeMap<Remote, Instant>,
     /// Where ports are overloaded: the number of the last datagram to each remote, and of the last to any.
@@ -71,7 +71,7 @@ impl NatTable {
         remote: SocketAddrV4,
         dice: &mut Dice,
     ) -> Option<SocketAddrV4> {
-        let session = Session { internal, remote: self.config.mapping.relevant(remote) };
+        let session = self.session(internal, remote);
         let known = self.sessions.get(&session).copied();
         let external = match known.filter(|external| self.live(now, *external, session).is_some()) {
             Some(external) => external,
@@ -91,6 +91,9 @@ impl NatTable {
         if config.port_assignment == PortAssignment::Overloading {
             binding.contacts.insert((*remote.ip(), remote.port()), sent);
             binding.last_sent = sent;
+        }
+        if protocol == Protocol::Tcp {
+            binding.begin(remote);
         }
         Some(external)
     }
@@ -127,33 +130,10 @@ impl NatTable {
         if refresh {
             binding.expires = expires;
         }
+        if self.protocol == Protocol::Tcp {
+            binding.begin(remote);
+        }
         true
-    }
-
-    /// A TCP connection is established, or is so no longer: its mapping, and the entry of the filter, live accordingly from now
-    /// on. Tells its external address; none if it has no mapping.
-    pub(crate) fn connection_changed(
-        &mut self,
-        now: Instant,
-        internal: SocketAddrV4,
-        remote: SocketAddrV4,
-        is_established: bool,
-    ) -> Option<SocketAddrV4> {
-        let session = Session { internal, remote: self.config.mapping.relevant(remote) };
-        let external = *self.sessions.get(&session)?;
-        let mut here = self.bindings.get_mut(&external)?.iter_mut();
-        let binding = here.find(|binding| binding.session == session && now < binding.expires)?;
-        let with = (*remote.ip(), remote.port());
-        if is_established {
-            binding.connections.insert(with);
-        } else {
-            binding.connections.remove(&with);
-        }
-        binding.expires = now + binding.lifetime(&self.config, self.protocol);
-        if let Some(permit) = self.config.filtering.relevant(remote) {
-            binding.permit(now, permit, binding.expires);
-        }
-        Some(external)
     }
 
     /// Forgets everything, as after a power cut. The next mappings are as if it were new.
@@ -185,6 +165,10 @@ impl NatTable {
         }
     }
 
+    pub(super) fn session(&self, internal: SocketAddrV4, remote: SocketAddrV4) -> Session {
+        Session { internal, remote: self.config.mapping.relevant(remote) }
+    }
+
     fn live(&self, now: Instant, external: SocketAddrV4, session: Session) -> Option<&Binding> {
         let here = self.bindings.get(&external)?;
         here.iter().find(|binding| binding.session == session && now < binding.expires)
@@ -211,7 +195,7 @@ impl NatTable {
             session,
             expires: now,
             jitter,
-            connections: BTreeSet::new(),
+            connections: BTreeMap::new(),
             permits: BTreeMap::new(),
             contacts: BTreeMap::new(),
             last_sent: 0,
@@ -272,10 +256,12 @@ fn chosen(here: &[Binding], now: Instant, remote: SocketAddrV4) -> Option<usize>
 
 impl Binding {
     /// How long it lives from now on.
-    fn lifetime(&self, config: &NatConfig, protocol: Protocol) -> Duration {
+    pub(super) fn lifetime(&self, config: &NatConfig, protocol: Protocol) -> Duration {
         let at_least = match protocol {
             Protocol::Udp => config.lifetime,
-            Protocol::Tcp if !self.connections.is_empty() => config.tcp_lifetimes.established,
+            Protocol::Tcp if self.connections.values().any(|established| *established) => {
+                config.tcp_lifetimes.established
+            }
             Protocol::Tcp => config.tcp_lifetimes.transitory,
         };
         at_least.saturating_add(self.jitter)
@@ -292,7 +278,7 @@ impl Binding {
         [exact.unwrap_or(0), at_address.map(|(_, sent)| *sent).max().unwrap_or(0), self.last_sent]
     }
 
-    fn permit(&mut self, now: Instant, remote: Remote, until: Instant) {
+    pub(super) fn permit(&mut self, now: Instant, remote: Remote, until: Instant) {
         if is_time_to_sweep(self.permits.len()) {
             self.permits.retain(|_, until| now < *until);
         }
@@ -312,7 +298,7 @@ impl Mapping {
 
 impl Filtering {
     /// None where nothing matters.
-    fn relevant(self, remote: SocketAddrV4) -> Option<Remote> {
+    pub(super) fn relevant(self, remote: SocketAddrV4) -> Option<Remote> {
         match self {
             Self::EndpointIndependent => None,
             Self::AddressDependent => Some((*remote.ip(), 0)),
@@ -323,7 +309,7 @@ impl Filtering {
 
 /// A table that grows is swept whenever it has doubled: it holds at most twice what lives, and the
 /// work is spread out evenly.
-fn is_time_to_sweep(len: usize) -> bool {
+pub(super) fn is_time_to_sweep(len: usize) -> bool {
     len >= 64 && len.is_power_of_two()
 }
 

@@ -1,5 +1,5 @@
-//! What agents ask of their hosts, and what comes of it: sockets of their own, and streams. It does what a driver does with TCP,
-//! with the difference that whatever is written is taken at once.
+//! What agents ask of their hosts, and what comes of it: sockets of their own, and streams. It does what a driver does with TCP: an
+//! agent hears that its bytes are written when they have left for the link.
 
 use core::net::{IpAddr, SocketAddr};
 use core::time::Duration;
@@ -26,6 +26,8 @@ struct Stream {
     remote: SocketAddr,
     /// Until when it has to open, if it has not.
     opens_until: Option<Instant>,
+    /// How many bytes the agent takes to be waiting.
+    unsent: usize,
 }
 
 impl Carriers {
@@ -149,6 +151,7 @@ impl World {
                             carrier,
                             remote: *remote,
                             opens_until,
+                            unsent: 0,
                         });
                     }
                     Err(_) => {
@@ -167,13 +170,34 @@ impl World {
         }
     }
 
-    /// Writes a frame to a stream of a peer. Nothing of it waits outside of the network.
+    /// Writes a frame to a stream of a peer. Nothing of it waits outside of the network, and an agent has no more waiting than that takes.
     pub(super) fn write_to_stream(&mut self, id: PeerId, stream: StreamId, bytes: &[u8]) {
-        let now = self.clock(id);
-        if let Some(carrier) = self.peer(id).carriers.carrier(stream) {
-            self.network.write(carrier, bytes);
+        let carrier = self.peer(id).carriers.carrier(stream);
+        if carrier.is_some_and(|carrier| self.network.write(carrier, bytes)) {
+            for of in self.peer_mut(id).carriers.streams.iter_mut().filter(|s| s.id == stream) {
+                of.unsent += bytes.len();
+            }
+            self.tell_written(id);
+        } else {
+            let now = self.clock(id);
+            self.agent(id).stream_written(now, stream, bytes.len());
         }
-        self.agent(id).stream_written(now, stream, bytes.len());
+    }
+
+    /// Tells an agent what of its bytes has left. Whether there was anything to tell.
+    fn tell_written(&mut self, id: PeerId) -> bool {
+        let now = self.clock(id);
+        let mut has_told = false;
+        let Some(peer) = self.peers.get_mut(id.0) else { return false };
+        for stream in &mut peer.carriers.streams {
+            let unsent = self.network.unsent(stream.carrier).min(stream.unsent);
+            if unsent < stream.unsent {
+                peer.agent.stream_written(now, stream.id, stream.unsent - unsent);
+                stream.unsent = unsent;
+                has_told = true;
+            }
+        }
+        has_told
     }
 
     /// Something has happened to a stream. Whether it is a peer's.
@@ -186,7 +210,8 @@ impl World {
             && let Some((listener, _)) = peer.carriers.listeners.iter().find(|(_, at)| at == local)
             && let Some(id) = peer.agent.stream_accepted(now, *listener, *remote)
         {
-            peer.carriers.streams.push(Stream { id, carrier: *carrier, remote: *remote, opens_until: None });
+            let (carrier, remote) = (*carrier, *remote);
+            peer.carriers.streams.push(Stream { id, carrier, remote, opens_until: None, unsent: 0 });
         }
         let Some(stream) = peer.carriers.name(*carrier) else {
             // Not wanted, or closed on this side before it was on the other.
@@ -219,10 +244,13 @@ impl World {
         true
     }
 
-    /// Gives up connections that have not opened in time, as [`SocketRequest::Connect`] has it.
+    /// Tells agents what was written, and gives up connections that have not opened in time, as [`SocketRequest::Connect`] has it.
     pub(super) fn advance_carriers(&mut self) {
         let now = self.now();
         for id in (0..self.peers.len()).map(PeerId) {
+            if self.tell_written(id) {
+                self.drain(id);
+            }
             let streams = &self.peer(id).carriers.streams;
             let late = streams.iter().filter(|s| s.opens_until.is_some_and(|until| until <= now));
             for (stream, carrier) in late.map(|s| (s.id, s.carrier)).collect::<Vec<_>>() {

@@ -266,7 +266,7 @@ impl World {
         let place = match &spec.place {
             Place::At(place) => *place,
             Place::Behind(router) => {
-                Attachment::Behind(self.network.add_router(Attachment::Public, router.clone()))
+                Attachment::Behind(self.network.add_router(Attachment::Public, *router.clone()))
             }
         };
         let seed = (self.seed, self.peers.len());

@@ -36,7 +36,7 @@ pub struct PeerSpec {
 pub(super) enum Place {
     At(Attachment),
     /// Behind a router of its own.
-    Behind(RouterConfig),
+    Behind(Box<RouterConfig>),
 }
 
 /// What a peer's own sockets are.
@@ -119,7 +119,7 @@ pub fn at(place: Attachment) -> PeerSpec {
 
 /// A host behind a router of its own, which may be a NAT.
 pub fn behind(router: impl Into<RouterConfig>) -> PeerSpec {
-    PeerSpec { place: Place::Behind(router.into()), ..open() }
+    PeerSpec { place: Place::Behind(Box::new(router.into())), ..open() }
 }
 
 impl PeerSpec {

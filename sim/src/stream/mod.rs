@@ -1,13 +1,16 @@
 //! Byte streams between hosts: TCP as an application sees it. Bytes come whole and in order, however late and in whatever
-//! pieces; what a link loses costs time. `table` knows the streams, this file is what a test does with them.
+//! pieces; what a link loses costs time. `table` knows the streams, `segments` what goes over them, this file is what a test does with them.
 //!
-//! Streams have NAT mappings of their own (RFC 5382), made by those that connect. Two that connect to each other
-//! at the same time from bound ports meet without a listener (RFC 6544 §3).
+//! Streams have NAT mappings of their own (RFC 5382), made by those that connect, and every piece of them passes the boxes on its way: it refreshes what
+//! they remember, and is stopped by those that have forgotten. Two that connect to each other at the same time from bound ports meet without a
+//! listener (RFC 6544 §3).
 
+mod segments;
 mod table;
 
 use core::net::SocketAddr;
 
+pub use segments::STREAM_BUFFER;
 pub(crate) use table::Streams;
 
 use crate::{BindError, Delivery, Firewall, HostId, IcmpError, Instant, Network};
@@ -63,13 +66,15 @@ pub enum StreamChange {
     Connected,
     /// It has not: nobody listens there. The stream is no more.
     Refused,
-    /// It has not within half a minute, or bytes have not got through for a minute. The stream is no more.
+    /// It has not within half a minute, or what was sent has not got through for a minute. The stream is no more; the other end does not
+    /// know, and finds out when it sends.
     TimedOut,
     /// Bytes have come.
     Bytes(Vec<u8>),
     /// The other side has closed it, and all bytes have come. The stream is no more.
     Ended,
-    /// The other side has broken it off. The stream is no more.
+    /// The other side has broken it off, or something on the way that does not know it any more, or the other side's host, which knows it by
+    /// another address. The stream is no more.
     Reset,
 }
 
@@ -119,26 +124,33 @@ impl Network {
         let first = self.addresses(host).find(|ip| ip.is_ipv4() == to.is_ipv4());
         let from = from.or(first.map(|ip| SocketAddr::new(ip, 0))).ok_or(BindError::NotAnAddress)?;
         let id = self.streams.begin(&mut self.topology, (host, from), to, kind)?;
-        self.streams.send_syn(&mut self.topology, &self.links, now, id, 0);
+        self.streams.send_syn(&mut self.topology, &mut self.links, now, id, 0);
         Ok(id)
     }
 
-    /// Writes into a stream. False if it is not open.
+    /// Writes into a stream. False if it is not open, or if [`STREAM_BUFFER`] bytes or more wait in it for a link's
+    /// [bandwidth](crate::Bandwidth); then nothing is taken. An open stream takes bytes whether they can get through or not, as one does that is
+    /// open on one side only.
     pub fn write(&mut self, stream: StreamId, bytes: &[u8]) -> bool {
         let now = self.now();
-        self.streams.write(&self.links, now, stream, bytes)
+        self.streams.write(&mut self.topology, &mut self.links, now, stream, bytes)
+    }
+
+    /// How many bytes that were written into a stream wait for their link.
+    pub fn unsent(&self, stream: StreamId) -> usize {
+        self.streams.unsent(stream)
     }
 
     /// Closes a stream: the other side gets what is under way, and then its end. False if there is no such stream.
     pub fn close_stream(&mut self, stream: StreamId) -> bool {
         let now = self.now();
-        self.streams.close(&mut self.topology, &self.links, now, stream, false)
+        self.streams.close(&mut self.topology, &mut self.links, now, stream, false)
     }
 
     /// Breaks a stream off: what is under way is lost. False if there is no such stream.
     pub fn reset_stream(&mut self, stream: StreamId) -> bool {
         let now = self.now();
-        self.streams.close(&mut self.topology, &self.links, now, stream, true)
+        self.streams.close(&mut self.topology, &mut self.links, now, stream, true)
     }
 
     /// The address that a stream has at its own host. None if it is no more.
@@ -156,7 +168,7 @@ impl Network {
         self.streams.pieces = pieces;
     }
 
-    /// Puts a firewall in front of a host, for what is sent from now on. Streams that are there go on.
+    /// Puts a firewall in front of a host, for what is sent from now on. It knows of no flow and of no stream.
     pub fn set_firewall(&mut self, host: HostId, firewall: Firewall) {
         self.topology.set_wall(host, firewall);
     }
@@ -193,7 +205,7 @@ impl Network {
                 (_, Some(at)) => {
                     self.pass(at);
                     let now = self.now();
-                    if let Some(event) = self.streams.advance(&mut self.topology, &self.links, now) {
+                    if let Some(event) = self.streams.advance(&mut self.topology, &mut self.links, now) {
                         return Some(Happening::Stream(event));
                     }
                 }

@@ -1,9 +1,11 @@
-//! The streams of a network: who listens where, what connects, what is under way, and in which order it arrives.
+//! The streams of a network: who listens where, what connects, and when streams are over. How things get from one end to the other is
+//! in `segments`.
 
 use core::net::SocketAddr;
 use core::time::Duration;
 use std::collections::{BTreeMap, VecDeque};
 
+use super::segments::{STREAM_BUFFER, Segment, Sender, Waiting};
 use super::{Pieces, StreamChange, StreamEvent, StreamId, StreamKind};
 use crate::dice::Dice;
 use crate::firewall::Cargo;
@@ -15,63 +17,69 @@ use crate::{BindError, HostId, Instant, RouterId};
 
 /// A request to connect is sent again after 1, 2, 4, 8 seconds; 16 seconds after the last it has failed.
 const ATTEMPTS: u32 = 5;
-/// What is lost on a link comes so much later, and twice that when it is lost again.
-const FIRST_RETRY: Duration = Duration::from_millis(200);
-const MAX_RETRIES: u32 = 6;
-/// How often something tries to get through a cut, and when it gives up.
-const STALLED_RETRY: Duration = Duration::from_secs(1);
-const STALLED_TOO_LONG: Duration = Duration::from_secs(60);
 
 /// All streams, with what is under way.
 pub(crate) struct Streams {
     pub(crate) pieces: Pieces,
     listeners: BTreeMap<(HostId, SocketAddr), StreamKind>,
-    ends: BTreeMap<StreamId, End>,
-    queue: Queue<Flight>,
+    pub(super) ends: BTreeMap<StreamId, End>,
+    pub(super) queue: Queue<Flight>,
     given: u64,
-    dice: Dice,
+    seed: u64,
 }
 
-/// One end of a stream. One that is no more is not in the table.
-struct End {
-    host: HostId,
-    local: SocketAddr,
-    remote: SocketAddr,
+/// One end of a stream. One that is no more is in the table only while the other one does not know.
+pub(super) struct End {
+    pub(super) host: HostId,
+    pub(super) local: SocketAddr,
+    pub(super) remote: SocketAddr,
     kind: StreamKind,
     /// The other end; none while it connects.
-    other: Option<(StreamId, HostId)>,
-    is_open: bool,
-    /// What comes to this end, with the time at which each is there.
-    incoming: VecDeque<(Instant, Item)>,
-    stalled: Option<Instant>,
+    pub(super) other: Option<(StreamId, HostId)>,
+    pub(super) is_open: bool,
+    pub(super) is_gone: bool,
+    /// What is to come to this end and waits for the link, and whether it is known when there is room.
+    pub(super) waiting: VecDeque<Waiting>,
+    pub(super) waits_for_room: bool,
+    /// What comes to this end.
+    pub(super) incoming: VecDeque<Segment>,
+    /// Since when the first of it does not get in.
+    pub(super) stalled: Option<Instant>,
+    /// For what happens on the way to it, and for where its bytes are cut: a stream's luck is no matter of the others'.
+    pub(super) dice: Dice,
+    pub(super) cuts: Dice,
 }
 
-enum Item {
+pub(super) enum Item {
     Bytes(Vec<u8>),
     /// Anything that is told as it is.
     Change(StreamChange),
 }
 
-enum Flight {
+pub(super) enum Flight {
     /// A request to connect.
     Syn { from: StreamId, way: Way },
     /// It may be time for the next one.
     Again { from: StreamId, attempt: u32 },
+    /// There may be room on the link for what waits for this end.
+    Room(StreamId),
     /// Something may have arrived at this end.
     Arrival(StreamId),
+    /// Somebody on the way, or a host that does not know it, tells an end that it is over.
+    Told(StreamId, StreamChange),
     /// Somebody on this way refuses what was let in neither then nor, perhaps, now.
     Refusal { from: StreamId, way: Way },
 }
 
 impl Streams {
-    pub(crate) fn new(dice: Dice) -> Self {
+    pub(crate) fn new(seed: u64) -> Self {
         Self {
             pieces: Pieces::default(),
             listeners: BTreeMap::new(),
             ends: BTreeMap::new(),
             queue: Queue::new(),
             given: 0,
-            dice,
+            seed,
         }
     }
 
@@ -105,24 +113,23 @@ impl Streams {
         kind: StreamKind,
     ) -> Result<StreamId, BindError> {
         let local = self.share(topology, host, from)?;
-        if self.ends.values().any(|end| (end.host, end.local, end.remote) == (host, local, to)) {
+        if self.ends.values().any(|end| end.is_between(host, local, to)) {
             return Err(BindError::InUse);
         }
-        Ok(self.add(End::new(host, local, to, kind)))
+        Ok(self.add((host, local, to), kind))
     }
 
     /// Sends a request to connect, and plans the next.
     pub(crate) fn send_syn(
         &mut self,
         topology: &mut Topology,
-        links: &Links,
+        links: &mut Links,
         now: Instant,
         from: StreamId,
         attempt: u32,
     ) {
-        let Some(end) = self.ends.get(&from) else { return };
-        let again = now + Duration::from_secs(1 << attempt.min(ATTEMPTS));
-        self.queue.push(again, Flight::Again { from, attempt: attempt + 1 });
+        self.plan_again(now, from, attempt);
+        let Some(end) = self.ends.get_mut(&from) else { return };
         let (host, local, to, kind) = (end.host, end.local, end.remote, end.kind);
         let cargo = Cargo::Stream(kind);
         let way = match topology.leave(cargo, now, host, local, to) {
@@ -130,68 +137,102 @@ impl Streams {
             Err(reason) => {
                 if let Some((_, icmp)) = topology.refusal(reason, host)
                     && topology.tells((host, local), icmp, None)
-                    && let Some(end) = self.ends.get_mut(&from)
                 {
-                    end.incoming.push_back((now, Item::Change(StreamChange::Refused)));
-                    self.queue.push(now, Flight::Arrival(from));
+                    self.queue.push(now, Flight::Told(from, StreamChange::Refused));
                 }
                 return;
             }
         };
         let link = links.between(host, || topology.find(cargo, now, way).ok());
-        if !self.dice.chance(link.loss) {
-            self.queue.push(now + link.transit(&mut self.dice), Flight::Syn { from, way });
+        let loss = match link.bursts {
+            Some(_) => {
+                let receiver = topology.find(cargo, now, way).ok();
+                links.state(host, receiver).loss(&link, &mut end.dice)
+            }
+            None => link.loss,
+        };
+        if !end.dice.chance(loss) {
+            self.queue.push(now + link.transit(&mut end.dice), Flight::Syn { from, way });
         }
     }
 
-    pub(crate) fn write(&mut self, links: &Links, now: Instant, stream: StreamId, bytes: &[u8]) -> bool {
-        let Some(end) = self.ends.get(&stream).filter(|end| end.is_open) else { return false };
-        let Some((other, _)) = end.other.filter(|(other, _)| self.ends.contains_key(other)) else {
+    pub(crate) fn write(
+        &mut self,
+        topology: &mut Topology,
+        links: &mut Links,
+        now: Instant,
+        stream: StreamId,
+        bytes: &[u8],
+    ) -> bool {
+        let pieces = self.pieces;
+        let Some((from, other)) = self.route(stream) else { return false };
+        if self.waiting(other) >= STREAM_BUFFER {
             return false;
-        };
-        let from = end.host;
+        }
         let mut rest = bytes;
         while !rest.is_empty() {
-            let most = match self.pieces {
+            let most = match pieces {
                 Pieces::Whole => rest.len(),
                 Pieces::Of(most) => most.max(1),
-                Pieces::Random => 1 + self.dice.below(u32::try_from(rest.len()).unwrap_or(u32::MAX)) as usize,
+                Pieces::Random => {
+                    let Some(end) = self.ends.get_mut(&stream) else { return false };
+                    1 + end.cuts.below(u32::try_from(rest.len()).unwrap_or(u32::MAX)) as usize
+                }
             };
             let (piece, later) = rest.split_at(most.min(rest.len()));
-            self.send(links, now, from, other, Item::Bytes(piece.to_vec()));
+            self.send(topology, links, now, from, (other, Item::Bytes(piece.to_vec())));
             rest = later;
         }
         true
     }
 
+    /// How many of the bytes that were written wait.
+    pub(crate) fn unsent(&self, stream: StreamId) -> usize {
+        self.route(stream).map_or(0, |(_, other)| self.waiting(other))
+    }
+
+    /// Who sends what is written into a stream, and to which end.
+    fn route(&self, stream: StreamId) -> Option<(Sender, StreamId)> {
+        let end = self.ends.get(&stream).filter(|end| end.is_open && !end.is_gone)?;
+        let (other, _) = end.other.filter(|(other, _)| self.ends.contains_key(other))?;
+        Some((Sender { host: end.host, ends: Some((end.local, end.remote)) }, other))
+    }
+
     pub(crate) fn close(
         &mut self,
         topology: &mut Topology,
-        links: &Links,
+        links: &mut Links,
         now: Instant,
         stream: StreamId,
         reset: bool,
     ) -> bool {
+        if self.ends.get(&stream).is_none_or(|end| end.is_gone) {
+            return false;
+        }
         let Some(end) = self.remove(topology, stream) else { return false };
-        if end.is_open {
-            topology.connection_changed(now, end.host, (end.local, end.remote), false);
-        }
-        if let Some((other, _)) = end.other {
-            let change = if reset { StreamChange::Reset } else { StreamChange::Ended };
-            if let Some(other) = self.ends.get_mut(&other).filter(|_| reset) {
-                other.incoming.clear();
+        let Some((other, _)) = end.other else { return true };
+        let change = if reset { StreamChange::Reset } else { StreamChange::Ended };
+        match self.ends.get_mut(&other) {
+            Some(of) if of.is_gone => {
+                self.ends.remove(&other);
             }
-            self.send(links, now, end.host, other, Item::Change(change));
+            Some(of) if reset => {
+                of.incoming.clear();
+                of.waiting.clear();
+            }
+            _ => {}
         }
+        let from = Sender { host: end.host, ends: Some((end.local, end.remote)) };
+        self.send(topology, links, now, from, (other, Item::Change(change)));
         true
     }
 
     pub(crate) fn local(&self, stream: StreamId) -> Option<SocketAddr> {
-        self.ends.get(&stream).map(|end| end.local)
+        self.ends.get(&stream).filter(|end| !end.is_gone).map(|end| end.local)
     }
 
     pub(crate) fn pieces_under_way(&self) -> u64 {
-        self.ends.values().map(|end| end.incoming.len() as u64).sum()
+        self.ends.values().map(|end| (end.waiting.len() + end.incoming.len()) as u64).sum()
     }
 
     /// When the next thing arrives or is tried again, if only to be dropped.
@@ -203,34 +244,36 @@ impl Streams {
     pub(crate) fn advance(
         &mut self,
         topology: &mut Topology,
-        links: &Links,
+        links: &mut Links,
         now: Instant,
     ) -> Option<StreamEvent> {
-        let event = match self.queue.pop_until(now)?.1 {
+        match self.queue.pop_until(now)?.1 {
             Flight::Syn { from, way } => self.on_syn(topology, links, now, from, way),
             Flight::Again { from, attempt } => self.on_again(topology, links, now, from, attempt),
+            Flight::Room(to) => {
+                self.push_on(topology, links, now, to);
+                None
+            }
             Flight::Arrival(at) => self.on_arrival(topology, links, now, at),
+            Flight::Told(end, change) => self.finish(topology, now, end, change),
             Flight::Refusal { from, way } => {
                 // RFC 5382 REQ-4: who has sent a request the other way meanwhile hears nothing.
                 let caller = self.ends.get(&from).filter(|caller| caller.other.is_none())?;
                 let (host, kind) = (caller.host, caller.kind);
                 if topology.enter(Cargo::Stream(kind), now, way).is_err() {
-                    self.send(links, now, host, from, Item::Change(StreamChange::Refused));
+                    let from_there = Sender { host, ends: None };
+                    self.send(topology, links, now, from_there, (from, Item::Change(StreamChange::Refused)));
                 }
                 None
             }
-        }?;
-        if let StreamChange::Accepted(_) | StreamChange::Connected = event.change {
-            topology.connection_changed(now, event.host, (event.local, event.remote), true);
         }
-        Some(event)
     }
 
     /// A request to connect has come to where it was sent: to a listener, to somebody who connects likewise, or to nobody.
     fn on_syn(
         &mut self,
         topology: &mut Topology,
-        links: &Links,
+        links: &mut Links,
         now: Instant,
         from: StreamId,
         way: Way,
@@ -251,118 +294,85 @@ impl Streams {
         }
         let (local, remote) = match topology.enter(cargo, now, way) {
             Ok(Receiver { local, remote, .. }) => (local, remote),
-            Err(DropReason::NotBound) => return self.turn_away(links, now, host, (from, caller_host)),
+            Err(DropReason::NotBound) => {
+                return self.turn_away(topology, links, now, host, (from, caller_host));
+            }
             Err(reason) => {
                 self.refuse(topology, now, (from, way), caller_place, topology.refusal(reason, host));
                 return None;
             }
         };
+        let answers = Sender { host, ends: Some((local, remote)) };
+        let connected = (from, Item::Change(StreamChange::Connected));
         // Both have begun: each request is the answer to the other's.
-        let likewise = self.ends.iter().find(|(_, end)| {
-            (end.host, end.local, end.remote) == (host, local, remote) && end.kind == kind && !end.is_open
-        });
+        let likewise = self
+            .ends
+            .iter()
+            .find(|(_, end)| end.is_between(host, local, remote) && end.kind == kind && !end.is_open);
         if let Some(id) = likewise.map(|(id, _)| *id) {
             let change = self.open(id, (from, caller_host)).map(|()| StreamChange::Connected);
             if let Some(caller) = self.ends.get_mut(&from) {
                 caller.other = Some((id, host));
             }
-            self.send(links, now, host, from, Item::Change(StreamChange::Connected));
+            self.send(topology, links, now, answers, connected);
             return self.event(now, id, change?);
         }
         if already.is_some() {
             return None;
         }
         if self.listeners.get(&(host, local)) != Some(&kind) {
-            return self.turn_away(links, now, host, (from, caller_host));
+            return self.turn_away(topology, links, now, host, (from, caller_host));
         }
-        let accepted = self.add(End::new(host, local, remote, kind));
+        let accepted = self.add((host, local, remote), kind);
         self.open(accepted, (from, caller_host));
         if let Some(caller) = self.ends.get_mut(&from) {
             caller.other = Some((accepted, host));
         }
-        self.send(links, now, host, from, Item::Change(StreamChange::Connected));
+        self.send(topology, links, now, answers, connected);
         self.event(now, accepted, StreamChange::Accepted(kind))
     }
 
     fn on_again(
         &mut self,
         topology: &mut Topology,
-        links: &Links,
+        links: &mut Links,
         now: Instant,
         from: StreamId,
         attempt: u32,
     ) -> Option<StreamEvent> {
-        let waits = self.ends.get(&from).is_some_and(|end| end.other.is_none() && end.incoming.is_empty());
-        if !waits {
+        let end = self.ends.get(&from).filter(|end| !end.is_open && !end.is_gone)?;
+        if end.incoming.iter().any(Segment::refuses) {
             return None;
         }
-        if attempt < ATTEMPTS {
+        if attempt >= ATTEMPTS {
+            return self.finish(topology, now, from, StreamChange::TimedOut);
+        }
+        // Once the other end knows of it, its answer is on the way, or tries to be.
+        if end.other.is_none() {
             self.send_syn(topology, links, now, from, attempt);
-            return None;
+        } else {
+            self.plan_again(now, from, attempt);
         }
-        self.finish(topology, now, from, StreamChange::TimedOut)
+        None
     }
 
-    /// The first thing in line has arrived, unless it came together with the one before it, or the way is cut.
-    fn on_arrival(
-        &mut self,
-        topology: &mut Topology,
-        links: &Links,
-        now: Instant,
-        at: StreamId,
-    ) -> Option<StreamEvent> {
-        let together = self.pieces == Pieces::Random;
-        let end = self.ends.get_mut(&at)?;
-        let _due = end.incoming.front().filter(|(there, _)| *there <= now)?;
-        let from = end.other.map(|(_, host)| host);
-        let cut = from
-            .is_some_and(|from| links.is_cut(from, end.host) || topology.hosts.is_away(now, from).is_some())
-            || topology.hosts.is_away(now, end.host).is_some();
-        if cut || topology.addresses.place_of(end.host, end.local.ip()).is_none() {
-            let since = *end.stalled.get_or_insert(now);
-            if now.since(since) >= STALLED_TOO_LONG {
-                let (host, other) = (end.host, end.other);
-                if let Some((other, _)) = other {
-                    self.send(links, now, host, other, Item::Change(StreamChange::TimedOut));
-                }
-                return self.finish(topology, now, at, StreamChange::TimedOut);
-            }
-            self.queue.push(now + STALLED_RETRY, Flight::Arrival(at));
-            return None;
-        }
-        end.stalled = None;
-        match end.incoming.pop_front()?.1 {
-            Item::Bytes(mut bytes) => {
-                while let Some((there, Item::Bytes(_))) = end.incoming.front() {
-                    if *there > now || !together || !self.dice.chance(0.5) {
-                        break;
-                    }
-                    if let Some((_, Item::Bytes(more))) = end.incoming.pop_front() {
-                        bytes.extend(more);
-                    }
-                }
-                self.event(now, at, StreamChange::Bytes(bytes))
-            }
-            Item::Change(StreamChange::Connected) => {
-                // By its own request it may be open already.
-                let opened = !end.is_open;
-                end.is_open = true;
-                self.event(now, at, StreamChange::Connected).filter(|_| opened)
-            }
-            Item::Change(change) => self.finish(topology, now, at, change),
-        }
+    fn plan_again(&mut self, now: Instant, from: StreamId, attempt: u32) {
+        let again = now + Duration::from_secs(1 << attempt.min(ATTEMPTS));
+        self.queue.push(again, Flight::Again { from, attempt: attempt + 1 });
     }
 
     /// A host refuses a request to connect, if that gets back to the caller.
     fn turn_away(
         &mut self,
-        links: &Links,
+        topology: &mut Topology,
+        links: &mut Links,
         now: Instant,
         host: HostId,
         (caller, caller_host): (StreamId, HostId),
     ) -> Option<StreamEvent> {
         if !links.is_cut(host, caller_host) {
-            self.send(links, now, host, caller, Item::Change(StreamChange::Refused));
+            let from = Sender { host, ends: None };
+            self.send(topology, links, now, from, (caller, Item::Change(StreamChange::Refused)));
         }
         None
     }
@@ -383,22 +393,6 @@ impl Streams {
         }
     }
 
-    /// Puts something on its way to an end. Nothing overtakes what is in front of it.
-    fn send(&mut self, links: &Links, now: Instant, from: HostId, to: StreamId, item: Item) {
-        let Some(end) = self.ends.get_mut(&to) else { return };
-        let link = links.between(from, || Some(end.host));
-        let mut time = link.transit(&mut self.dice);
-        let mut retries = 0;
-        while retries < MAX_RETRIES && self.dice.chance(link.loss) {
-            time = time.saturating_add(FIRST_RETRY * (1 << retries));
-            retries += 1;
-        }
-        let last = end.incoming.back().map_or(Instant::ZERO, |(there, _)| *there);
-        let there = (now + time).max(last);
-        end.incoming.push_back((there, item));
-        self.queue.push(there, Flight::Arrival(to));
-    }
-
     /// The end is connected with this other one. None if it was already.
     fn open(&mut self, id: StreamId, other: (StreamId, HostId)) -> Option<()> {
         let end = self.ends.get_mut(&id)?;
@@ -406,29 +400,52 @@ impl Streams {
         (!core::mem::replace(&mut end.is_open, true)).then_some(())
     }
 
-    /// Tells the last that happens to an end.
-    fn finish(
+    /// Tells the last that happens to an end. The other one, if it is there, does not know of it.
+    pub(super) fn finish(
         &mut self,
         topology: &mut Topology,
         now: Instant,
         id: StreamId,
         change: StreamChange,
     ) -> Option<StreamEvent> {
-        let event = self.event(now, id, change);
-        if let Some(end) = self.remove(topology, id).filter(|end| end.is_open) {
-            topology.connection_changed(now, end.host, (end.local, end.remote), false);
+        let event = self.event(now, id, change)?;
+        let end = self.remove(topology, id)?;
+        if let Some((other, _)) = end.other
+            && let Some(knows) = self.ends.get(&other)
+        {
+            if knows.is_gone {
+                self.ends.remove(&other);
+            } else {
+                // With what is on its way to it, of which the other end has yet to hear what became.
+                self.ends.insert(id, End { is_gone: true, ..end });
+            }
         }
-        event
+        Some(event)
     }
 
-    fn event(&self, now: Instant, stream: StreamId, change: StreamChange) -> Option<StreamEvent> {
-        let end = self.ends.get(&stream)?;
+    pub(super) fn event(&self, now: Instant, stream: StreamId, change: StreamChange) -> Option<StreamEvent> {
+        let end = self.ends.get(&stream).filter(|end| !end.is_gone)?;
         Some(StreamEvent { at: now, host: end.host, stream, local: end.local, remote: end.remote, change })
     }
 
-    fn add(&mut self, end: End) -> StreamId {
+    fn add(&mut self, (host, local, remote): (HostId, SocketAddr, SocketAddr), kind: StreamKind) -> StreamId {
         let id = StreamId(self.given);
         self.given += 1;
+        let end = End {
+            host,
+            local,
+            remote,
+            kind,
+            other: None,
+            is_open: false,
+            is_gone: false,
+            waiting: VecDeque::new(),
+            waits_for_room: false,
+            incoming: VecDeque::new(),
+            stalled: None,
+            dice: Dice::of(self.seed, 4, id.0),
+            cuts: Dice::of(self.seed, 5, id.0),
+        };
         self.ends.insert(id, end);
         id
     }
@@ -451,7 +468,7 @@ impl Streams {
     /// Gives a port back that nothing uses any more.
     fn release(&self, topology: &mut Topology, host: HostId, at: SocketAddr) {
         let used = self.listeners.contains_key(&(host, at))
-            || self.ends.values().any(|end| (end.host, end.local) == (host, at));
+            || self.ends.values().any(|end| (end.host, end.local) == (host, at) && !end.is_gone);
         if !used {
             topology.tcp.close(host, at);
         }
@@ -459,8 +476,7 @@ impl Streams {
 }
 
 impl End {
-    fn new(host: HostId, local: SocketAddr, remote: SocketAddr, kind: StreamKind) -> Self {
-        let (other, is_open, stalled) = (None, false, None);
-        Self { host, local, remote, kind, other, is_open, incoming: VecDeque::new(), stalled }
+    fn is_between(&self, host: HostId, local: SocketAddr, remote: SocketAddr) -> bool {
+        (self.host, self.local, self.remote) == (host, local, remote) && !self.is_gone
     }
 }

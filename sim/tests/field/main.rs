@@ -24,5 +24,6 @@ mod roles;
 mod servers;
 mod signalling;
 mod story;
+mod streams;
 mod swapped;
 mod symmetric;
