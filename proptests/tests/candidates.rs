@@ -44,8 +44,8 @@ proptest! {
         let mut seen = BTreeSet::new();
         for pair in &report.pairs {
             prop_assert!(seen.insert((pair.local, pair.remote)), "{} > {} stands twice", pair.local, pair.remote);
-            let priority = by_ends.get(&(pair.local, pair.remote));
-            prop_assert_eq!(priority, Some(&u128::from(pair.priority)), "{} > {}", pair.local, pair.remote);
+            let priority = by_ends.get(&(pair.local, pair.remote)).copied();
+            prop_assert_eq!(priority, Some(pair.priority.into()), "{} > {}", pair.local, pair.remote);
         }
         let listed: Vec<u128> = report.pairs.iter().map(|p| p.priority.into()).collect();
         prop_assert!(listed.is_sorted_by(|one, next| one >= next));
