@@ -10,6 +10,7 @@ pub mod judge;
 pub mod measure;
 pub mod network;
 pub mod packets;
+pub mod quiet;
 pub mod report;
 pub mod rows;
 pub mod survey;

@@ -1,5 +1,6 @@
-//! How many packets the simulator moves in a second of one core, through two NATs: `packets`, or `packets --gate` to fail below a
-//! million. It runs itself under callgrind too, as `packets --instrumented`.
+//! How many packets the simulator moves in a second of one core, through two NATs, and how many simulated seconds pass in one where
+//! little is said: `packets`, or `packets --gate` to fail below a million of either. It runs itself under callgrind too, as
+//! `packets --instrumented`.
 
 use std::cell::Cell;
 use std::error::Error;
@@ -8,6 +9,8 @@ use std::rc::Rc;
 
 use floe_benches::measure::{self, Effort, instrumented_region};
 use floe_benches::packets::{PACKETS, PAYLOAD, Path};
+use floe_benches::quiet::{Quiet, SECONDS};
+use floe_core::Profile;
 use floe_sim::NatConfig;
 
 /// What is promised.
@@ -54,8 +57,55 @@ fn main() -> Result<(), Box<dyn Error>> {
     } else {
         println!("valgrind is not installed: instructions are not counted.");
     }
+    let quiet = quiet()?;
     if argument.as_deref() == Some("--gate") && slowest < ENOUGH {
         return Err(format!("{slowest:.0} packets/s are too few").into());
     }
+    if argument.as_deref() == Some("--gate") && quiet < ENOUGH {
+        return Err(format!("{quiet:.0} simulated seconds of keepalives in one are too few").into());
+    }
     Ok(())
+}
+
+/// How many simulated seconds of keepalives a real second holds.
+fn quiet() -> Result<f64, Box<dyn Error>> {
+    println!("{SECONDS} simulated seconds, host - NAT - NAT - host, one core:");
+    let mut toy = Quiet::keepalives()?;
+    let before = toy.heard();
+    toy.step()?;
+    if toy.heard() - before < 2 * u64::from(SECONDS / 15) - 2 {
+        return Err(format!("{} keepalives came", toy.heard() - before).into());
+    }
+    let slowest = pace("a byte each way every 15 s", move || Ok(toy.step()?))?;
+    for (name, profile) in
+        [("floe, Profile::Idle", Profile::Idle), ("floe, Profile::Active", Profile::Active)]
+    {
+        let mut agents = Quiet::agents(profile)?;
+        pace(name, move || {
+            agents.step()?;
+            if agents.are_connected() { Ok(()) } else { Err("a path was lost".into()) }
+        })?;
+    }
+    Ok(slowest)
+}
+
+fn pace(
+    name: &str,
+    mut step: impl FnMut() -> Result<(), Box<dyn Error>> + 'static,
+) -> Result<f64, Box<dyn Error>> {
+    let failed = Rc::new(Cell::new(None));
+    let told = failed.clone();
+    let work: Box<dyn FnMut()> = Box::new(move || {
+        if let Err(error) = step() {
+            told.set(Some(error));
+        }
+    });
+    let time = measure::cpu_time(&mut [work], Effort { rounds: 5, round: 1 });
+    if let Some(error) = failed.take() {
+        return Err(error);
+    }
+    let time = time.first().copied().unwrap_or(f64::NAN) / 1e9;
+    let pace = f64::from(SECONDS) / time;
+    println!("{name:27} {pace:>12.0} simulated seconds in one, {:.0} ms for all", time * 1e3);
+    Ok(pace)
 }

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use floe_core::trace::TraceEvent;
 use floe_sim::Instant;
 use floe_sim::Preset;
-use floe_sim::grid::{Cell, Home, Setting};
+use floe_sim::grid::{Cell, NamedRouter, Setting};
 use serde::Serialize;
 
 use super::words::words;
@@ -18,7 +18,7 @@ pub(super) const WIDTH: usize = 80;
 /// What it was, what came of it and why, and the timeline.
 pub(super) fn text(cell: &Cell, paint: Paint) -> String {
     let mut text = format!("{}\n", paint.bold(&cell.spec.to_string()));
-    let boxes: &[(&str, &Home)] = match cell.spec.setting {
+    let boxes: &[(&str, &NamedRouter)] = match cell.spec.setting {
         Setting::SameBox { .. } => &[("both", &cell.spec.left)],
         _ => &[("left", &cell.spec.left), ("right", &cell.spec.right)],
     };

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::fmt::Write as _;
 
-use floe_sim::grid::{Cell, Grid, Home, RELAYS, Setting};
+use floe_sim::grid::{Cell, Grid, NamedRouter, RELAYS, Setting};
 use floe_sim::scenario::TurnReach;
 use floe_sim::{Hairpin, Preset};
 use serde::Serialize;
@@ -70,7 +70,7 @@ impl<'g> Data<'g> {
 
 struct Page<'g> {
     grid: &'g Grid,
-    homes: Vec<&'g Home>,
+    homes: Vec<&'g NamedRouter>,
     html: String,
 }
 
@@ -129,7 +129,13 @@ impl Page<'_> {
         let _ = write!(self.html, "<tr><th scope=row>{}</th>{cells}</tr>", escaped(&name.replace('_', " ")));
     }
 
-    fn cell(&self, left: &Home, right: &Home, setting: Setting, relay: Option<TurnReach>) -> String {
+    fn cell(
+        &self,
+        left: &NamedRouter,
+        right: &NamedRouter,
+        setting: Setting,
+        relay: Option<TurnReach>,
+    ) -> String {
         let is_it = |cell: &Cell| {
             let spec = &cell.spec;
             (spec.left.name, spec.right.name, spec.setting, spec.relay)

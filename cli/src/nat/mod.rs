@@ -13,7 +13,7 @@ use std::io::Write as _;
 use std::path::Path;
 
 use floe_sim::Preset;
-use floe_sim::grid::{Cell, CellSpec, Grid, GridSpec, Home, Setting};
+use floe_sim::grid::{Cell, CellSpec, Grid, GridSpec, NamedRouter, Setting};
 
 pub(crate) use args::Nat;
 use args::NetworkName;
@@ -72,7 +72,7 @@ fn spec(args: &Nat, left: Preset) -> CellSpec {
         setting,
         relay: args.turn.map(Into::into),
         nomination: args.nomination.into(),
-        ..CellSpec::new(Home::from(&left), Home::from(&right))
+        ..CellSpec::new(NamedRouter::from(&left), NamedRouter::from(&right))
     }
 }
 

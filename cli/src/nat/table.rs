@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use floe_core::CandidateType;
-use floe_sim::grid::{Cell, Grid, Home, RELAYS, Setting};
+use floe_sim::grid::{Cell, Grid, NamedRouter, RELAYS, Setting};
 use floe_sim::scenario::TurnReach;
 use floe_sim::{Hairpin, Preset};
 
@@ -56,8 +56,8 @@ pub(super) fn relay_name(relay: Option<TurnReach>) -> &'static str {
 }
 
 /// The boxes of the grid, in its order.
-pub(super) fn homes(grid: &Grid) -> Vec<&Home> {
-    let mut homes: Vec<&Home> = Vec::new();
+pub(super) fn homes(grid: &Grid) -> Vec<&NamedRouter> {
+    let mut homes: Vec<&NamedRouter> = Vec::new();
     for cell in &grid.cells {
         if !homes.iter().any(|home| home.name == cell.spec.left.name) {
             homes.push(&cell.spec.left);
@@ -80,7 +80,7 @@ pub(super) fn usable(cell: &Cell) -> Option<u64> {
 struct Page<'g> {
     grid: &'g Grid,
     paint: Paint,
-    homes: Vec<&'g Home>,
+    homes: Vec<&'g NamedRouter>,
     text: String,
 }
 
@@ -108,7 +108,7 @@ impl Page<'_> {
         let columns: Vec<String> = (1..=self.homes.len()).map(|number| number.to_string()).collect();
         self.columns(&columns);
         for (number, left) in (1..).zip(self.homes.clone()) {
-            let of = |right: &&Home| self.grid.cell(left.name, right.name, Setting::Apart, relay);
+            let of = |right: &&NamedRouter| self.grid.cell(left.name, right.name, Setting::Apart, relay);
             let cells = self.homes.iter().map(of).collect();
             self.row(number, cells);
         }

@@ -3,7 +3,7 @@
 use clap::Parser;
 use floe_core::Nomination;
 use floe_sim::Preset;
-use floe_sim::grid::{Cell, CellSpec, Grid, GridSpec, Home};
+use floe_sim::grid::{Cell, CellSpec, Grid, GridSpec, NamedRouter};
 
 use super::{cell, html, spec, table};
 use crate::args::{Cli, Command};
@@ -14,8 +14,8 @@ fn preset(name: &str) -> Preset {
 }
 
 fn small_grid() -> Grid {
-    let homes = ["port_restricted", "symmetric"].map(|name| Home::from(&preset(name)));
-    Grid::run(&GridSpec { homes: homes.to_vec(), nomination: Nomination::Regular, threads: 2 })
+    let routers = ["port_restricted", "symmetric"].map(|name| NamedRouter::from(&preset(name)));
+    Grid::run(&GridSpec { routers: routers.to_vec(), nomination: Nomination::Regular, threads: 2 })
 }
 
 fn asked(line: &str) -> Result<CellSpec, String> {

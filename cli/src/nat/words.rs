@@ -1,7 +1,7 @@
 //! A cell in words: what was selected and why that, or why nothing was.
 
 use floe_core::{CandidateType, PairReport, Path};
-use floe_sim::grid::{Cell, Home, Setting, SideOutcome};
+use floe_sim::grid::{Cell, NamedRouter, Setting, SideOutcome};
 use floe_sim::{Filtering, Instant, Mapping};
 
 /// Sentences, most important first.
@@ -103,11 +103,11 @@ fn reasons(cell: &Cell) -> Vec<String> {
     words
 }
 
-fn varies(home: &Home) -> bool {
+fn varies(home: &NamedRouter) -> bool {
     home.router.nat.as_ref().is_some_and(|nat| nat.mapping != Mapping::EndpointIndependent)
 }
 
-fn is_strict(home: &Home) -> bool {
+fn is_strict(home: &NamedRouter) -> bool {
     home.router.nat.as_ref().is_some_and(|nat| nat.filtering == Filtering::AddressAndPortDependent)
 }
 

@@ -26,7 +26,7 @@ const PORT: u16 = 50_000;
 
 /// A box, and what it is called.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Home {
+pub struct NamedRouter {
     /// For people, and for the seed.
     pub name: &'static str,
     /// What it does.
@@ -53,9 +53,9 @@ pub enum Setting {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct CellSpec {
     /// The box of the controlling side.
-    pub left: Home,
+    pub left: NamedRouter,
     /// The box of the controlled side.
-    pub right: Home,
+    pub right: NamedRouter,
     /// Where they are.
     pub setting: Setting,
     /// How both reach the same TURN server, if there is one.
@@ -100,14 +100,14 @@ pub struct SideOutcome {
     pub report: Report,
 }
 
-impl Home {
+impl NamedRouter {
     /// A box of this name.
     pub fn new(name: &'static str, router: impl Into<RouterConfig>) -> Self {
         Self { name, router: router.into() }
     }
 }
 
-impl From<&Preset> for Home {
+impl From<&Preset> for NamedRouter {
     fn from(preset: &Preset) -> Self {
         Self { name: preset.name, router: preset.router() }
     }
@@ -115,7 +115,7 @@ impl From<&Preset> for Home {
 
 impl CellSpec {
     /// Two boxes apart, without a relay.
-    pub fn new(left: Home, right: Home) -> Self {
+    pub fn new(left: NamedRouter, right: NamedRouter) -> Self {
         Self { left, right, setting: Setting::Apart, relay: None, nomination: Nomination::Regular }
     }
 

@@ -4,10 +4,10 @@
 //!
 //! ```
 //! use floe_sim::NatConfig;
-//! use floe_sim::grid::{Cell, CellSpec, Home};
+//! use floe_sim::grid::{Cell, CellSpec, NamedRouter};
 //!
-//! let left = Home::new("a symmetric NAT", NatConfig::symmetric());
-//! let right = Home::new("a full cone", NatConfig::full_cone());
+//! let left = NamedRouter::new("a symmetric NAT", NatConfig::symmetric());
+//! let right = NamedRouter::new("a full cone", NatConfig::full_cone());
 //! let cell = Cell::run(&CellSpec::new(left, right));
 //! assert!(cell.agrees && cell.left.selected.is_some(), "{}", cell.timeline);
 //! ```
@@ -20,7 +20,7 @@ use std::sync::Mutex;
 
 use floe_core::Nomination;
 
-pub use cell::{Cell, CellSpec, Home, LATE, RTT, Setting, SideOutcome, VERDICT};
+pub use cell::{Cell, CellSpec, LATE, NamedRouter, RTT, Setting, SideOutcome, VERDICT};
 
 use crate::scenario::TurnReach;
 use crate::{Hairpin, Preset};
@@ -29,7 +29,7 @@ use crate::{Hairpin, Preset};
 #[derive(Clone, Debug)]
 pub struct GridSpec {
     /// The boxes. Each is put before each.
-    pub homes: Vec<Home>,
+    pub routers: Vec<NamedRouter>,
     /// How the left side, which controls, chooses.
     pub nomination: Nomination,
     /// How many threads share the work. Zero counts as one. It changes nothing but the time that it takes.
@@ -46,33 +46,33 @@ pub struct Grid {
 impl GridSpec {
     /// All presets.
     pub fn new(nomination: Nomination, threads: usize) -> Self {
-        Self { homes: Preset::ALL.iter().map(Home::from).collect(), nomination, threads }
+        Self { routers: Preset::ALL.iter().map(NamedRouter::from).collect(), nomination, threads }
     }
 
     /// Every ordered pair of boxes with each relay; the same without a relay and with one over UDP where the left side learns
     /// late of the right; and each box with both hosts behind it, in one network and kept apart, with each way to hairpin.
     pub fn cells(&self) -> Vec<CellSpec> {
         let mut cells = Vec::new();
-        let mut add = |left: &Home, right: &Home, setting, relay| {
+        let mut add = |left: &NamedRouter, right: &NamedRouter, setting, relay| {
             let (left, right, nomination) = (left.clone(), right.clone(), self.nomination);
             cells.push(CellSpec { left, right, setting, relay, nomination });
         };
         for relay in RELAYS {
-            for left in &self.homes {
-                for right in &self.homes {
+            for left in &self.routers {
+                for right in &self.routers {
                     add(left, right, Setting::Apart, relay);
                 }
             }
         }
         for relay in [None, Some(TurnReach::Udp)] {
-            for left in &self.homes {
-                for right in &self.homes {
+            for left in &self.routers {
+                for right in &self.routers {
                     add(left, right, Setting::ApartLate, relay);
                 }
             }
         }
         for relay in RELAYS {
-            for home in &self.homes {
+            for home in &self.routers {
                 for isolated in [false, true] {
                     for hairpin in home.hairpins() {
                         add(home, home, Setting::SameBox { isolated, hairpin }, relay);
@@ -118,7 +118,7 @@ impl Grid {
     }
 }
 
-impl Home {
+impl NamedRouter {
     /// Its own way to hairpin, and the others.
     fn hairpins(&self) -> Vec<Option<Hairpin>> {
         let own = self.router.nat.as_ref().map(|nat| nat.hairpin);

@@ -74,7 +74,7 @@ fn presets_have_the_axes_that_are_documented() {
 #[test]
 fn threads_change_nothing() {
     let mut spec = GridSpec::new(Nomination::Fast, 1);
-    spec.homes.truncate(3);
+    spec.routers.truncate(3);
     let text = |spec: &GridSpec| {
         let cells = Grid::run(spec).cells;
         cells.iter().map(|cell| format!("{cell}\n{}", cell.timeline)).collect::<String>()

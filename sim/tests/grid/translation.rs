@@ -1,7 +1,7 @@
 //! From the simulator's words to the predictor's, and back. Nothing is decided here.
 
 use floe_core::{CandidateType, Cause};
-use floe_sim::grid::{Cell, CellSpec, Home, Setting, SideOutcome};
+use floe_sim::grid::{Cell, CellSpec, NamedRouter, Setting, SideOutcome};
 use floe_sim::scenario::TurnReach;
 use floe_sim::{Filtering, Mapping, NatConfig, PortAssignment, RouterConfig};
 
@@ -34,7 +34,7 @@ pub(crate) fn case(spec: &CellSpec) -> Case {
 }
 
 /// A box of these axes.
-pub(crate) fn home(name: &'static str, axes: &Axes) -> Home {
+pub(crate) fn home(name: &'static str, axes: &Axes) -> NamedRouter {
     let mapping = match axes.mapping {
         Dependence::Independent => Mapping::EndpointIndependent,
         Dependence::Address => Mapping::AddressDependent,
@@ -70,7 +70,7 @@ pub(crate) fn home(name: &'static str, axes: &Axes) -> Home {
         Firewall::TcpOnly => floe_sim::Firewall::NO_UDP,
         Firewall::WebOnly => floe_sim::Firewall::WEB_ONLY,
     };
-    Home::new(name, RouterConfig::from(nat).with_firewall(firewall))
+    NamedRouter::new(name, RouterConfig::from(nat).with_firewall(firewall))
 }
 
 /// What a cell came to, in the words of the prediction. Where the axes do not say whether neighbours have the same external

@@ -10,6 +10,7 @@ mod axes;
 mod lab;
 mod lifetime;
 mod model;
+mod places;
 mod presets;
 mod property;
 mod reach;

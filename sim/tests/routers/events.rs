@@ -1,49 +1,28 @@
 //! What happens at its time: boxes that reboot and rebind, hosts that sleep and die, ways that are not the same in both directions.
-#![allow(clippy::unwrap_used, reason = "helpers of tests fail by panicking")]
 
 use core::net::SocketAddr;
 use core::time::Duration;
 
 use floe_sim::{
-    Attachment, Clock, DropReason, Firewall, Happening, HostId, Instant, LinkConfig, NatConfig, Network,
+    Attachment, Clock, DropReason, Firewall, Happening, Instant, LinkConfig, NatConfig, Network,
     RouterConfig, StreamChange, StreamKind,
 };
 
+use super::lab::{dropped, seen, world};
+
 const SECOND: Duration = Duration::from_secs(1);
-type Socket = (HostId, SocketAddr);
-
-fn world() -> Network {
-    let mut net = Network::seeded(3);
-    net.set_link(LinkConfig::one_way(Duration::ZERO));
-    net
-}
-
-fn socket(net: &mut Network, place: Attachment) -> Socket {
-    let host = net.add_host(place);
-    (host, net.bind(host, None).unwrap())
-}
-
-/// Sends, and tells from whom it seems to come, if it does.
-fn send(net: &mut Network, from: Socket, to: SocketAddr) -> Option<SocketAddr> {
-    net.send(from, to, b"x");
-    net.advance(net.now()).map(|got| got.remote)
-}
 
 fn wait(net: &mut Network, time: Duration) {
     assert_eq!(net.advance(net.now() + time), None);
-}
-
-fn dropped(net: &Network, reason: DropReason) -> u64 {
-    net.counters().dropped_for(reason)
 }
 
 #[test]
 fn a_script_comes_at_its_time_and_before_what_arrives_then() {
     let mut net = world();
     let nat = net.add_nat(NatConfig::full_cone());
-    let inside = socket(&mut net, Attachment::Behind(nat));
-    let server = socket(&mut net, Attachment::Public);
-    let seen = send(&mut net, inside, server.1).unwrap();
+    let inside = net.add_socket(Attachment::Behind(nat));
+    let server = net.add_socket(Attachment::Public);
+    let seen = seen(&mut net, inside, server.1).unwrap();
     let five = Instant::ZERO + 5 * SECOND;
     net.at(five, move |net| {
         assert_eq!(net.now(), five);
@@ -66,29 +45,29 @@ fn a_script_comes_at_its_time_and_before_what_arrives_then() {
 fn a_router_that_rebinds_moves_a_flow_to_another_port() {
     let mut net = world();
     let nat = net.add_nat(NatConfig::port_restricted());
-    let inside = socket(&mut net, Attachment::Behind(nat));
-    let server = socket(&mut net, Attachment::Public);
-    let before = send(&mut net, inside, server.1).unwrap();
+    let inside = net.add_socket(Attachment::Behind(nat));
+    let server = net.add_socket(Attachment::Public);
+    let before = seen(&mut net, inside, server.1).unwrap();
     net.rebind(nat);
-    assert_eq!(send(&mut net, server, before), None);
+    assert_eq!(seen(&mut net, server, before), None);
     assert_eq!(dropped(&net, DropReason::NoMapping(nat)), 1);
-    let after = send(&mut net, inside, server.1).unwrap();
+    let after = seen(&mut net, inside, server.1).unwrap();
     assert_ne!(after, before);
-    assert_eq!(send(&mut net, server, after), Some(server.1));
+    assert_eq!(seen(&mut net, server, after), Some(server.1));
 }
 
 #[test]
 fn a_host_that_sleeps_hears_and_says_nothing_and_its_clock_jumps_or_pauses() {
     for (clock, behind) in [(Clock::Jumps, 0), (Clock::Pauses, 600)] {
         let mut net = world();
-        let [one, two] = [(); 2].map(|()| socket(&mut net, Attachment::Public));
+        let [one, two] = [(); 2].map(|()| net.add_socket(Attachment::Public));
         wait(&mut net, 10 * SECOND);
         let wakes = net.now() + 600 * SECOND;
         net.sleep(one.0, wakes, clock);
         wait(&mut net, 200 * SECOND);
         assert_eq!(net.sleeps_until(one.0), Some(wakes));
-        assert_eq!(send(&mut net, two, one.1), None);
-        assert_eq!(send(&mut net, one, two.1), None);
+        assert_eq!(seen(&mut net, two, one.1), None);
+        assert_eq!(seen(&mut net, one, two.1), None);
         assert_eq!(dropped(&net, DropReason::Asleep), 2);
         let stood = if behind > 0 { 10 } else { 210 };
         assert_eq!(net.clock(one.0), Instant::from_millis(stood * 1_000));
@@ -98,7 +77,7 @@ fn a_host_that_sleeps_hears_and_says_nothing_and_its_clock_jumps_or_pauses() {
         assert_eq!(net.when(one.0, alarm), Instant::from_millis(rings));
         wait(&mut net, 400 * SECOND);
         assert_eq!(net.sleeps_until(one.0), None);
-        assert_eq!(send(&mut net, two, one.1), Some(two.1));
+        assert_eq!(seen(&mut net, two, one.1), Some(two.1));
         assert_eq!(net.clock(one.0), Instant::from_millis((610 - behind) * 1_000));
         assert_eq!(net.when(one.0, net.clock(one.0)), net.now());
         assert_eq!(net.clock(two.0), net.now());
@@ -136,13 +115,13 @@ fn a_stream_to_a_host_that_sleeps_waits_for_it() {
 #[test]
 fn a_host_that_has_died_is_silent_until_it_is_revived() {
     let mut net = world();
-    let [one, two] = [(); 2].map(|()| socket(&mut net, Attachment::Public));
+    let [one, two] = [(); 2].map(|()| net.add_socket(Attachment::Public));
     net.kill(one.0);
-    assert_eq!(send(&mut net, two, one.1), None);
-    assert_eq!(send(&mut net, one, two.1), None);
+    assert_eq!(seen(&mut net, two, one.1), None);
+    assert_eq!(seen(&mut net, one, two.1), None);
     assert_eq!(dropped(&net, DropReason::Dead), 2);
     net.revive(one.0);
-    assert_eq!(send(&mut net, two, one.1), Some(two.1));
+    assert_eq!(seen(&mut net, two, one.1), Some(two.1));
 }
 
 #[test]
@@ -150,15 +129,15 @@ fn a_way_that_is_another_back_misses_the_firewall_that_waits_for_it() {
     let mut net = world();
     let office =
         net.add_router(Attachment::Public, RouterConfig::default().with_firewall(Firewall::STATEFUL));
-    let inside = socket(&mut net, Attachment::Behind(office));
+    let inside = net.add_socket(Attachment::Behind(office));
     let other = net.add_interface(inside.0, Attachment::Public, floe_sim::Family::V4);
-    let server = socket(&mut net, Attachment::Public);
+    let server = net.add_socket(Attachment::Public);
     net.set_exit(inside.0, inside.1.ip(), other).unwrap();
-    assert_eq!(send(&mut net, inside, server.1), Some(inside.1), "the source stays");
-    assert_eq!(send(&mut net, server, inside.1), None, "the firewall has seen nothing go out");
+    assert_eq!(seen(&mut net, inside, server.1), Some(inside.1), "the source stays");
+    assert_eq!(seen(&mut net, server, inside.1), None, "the firewall has seen nothing go out");
     assert_eq!(dropped(&net, DropReason::RouterFirewall(office)), 1);
     net.set_exit(inside.0, inside.1.ip(), inside.1.ip()).unwrap();
-    assert_eq!(send(&mut net, inside, server.1), Some(inside.1));
-    assert_eq!(send(&mut net, server, inside.1), Some(server.1));
+    assert_eq!(seen(&mut net, inside, server.1), Some(inside.1));
+    assert_eq!(seen(&mut net, server, inside.1), Some(server.1));
     assert!(net.set_exit(inside.0, inside.1.ip(), server.1.ip()).is_err());
 }

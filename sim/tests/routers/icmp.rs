@@ -1,20 +1,14 @@
 //! What a host is told of datagrams and requests to connect that do not get through.
-#![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests fail by panicking")]
 
 use core::net::SocketAddr;
 use core::time::Duration;
 
 use floe_sim::{
-    Attachment, Clock, DatagramRefusal, DropReason, Family, Firewall, Happening, HostId, IcmpError, IcmpKind,
+    Attachment, Clock, DatagramRefusal, DropReason, Family, Firewall, Happening, IcmpError, IcmpKind,
     Instant, Ipv6, NatConfig, Network, RouterConfig, StreamChange, StreamKind, StreamPolicy, SynRefusal,
 };
 
-type Socket = (HostId, SocketAddr);
-
-fn socket(net: &mut Network, place: Attachment) -> Socket {
-    let host = net.add_host(place);
-    (host, net.bind(host, None).unwrap())
-}
+use super::lab::Socket;
 
 /// All that happens within a minute.
 fn run(net: &mut Network) -> Vec<Happening> {
@@ -44,8 +38,8 @@ fn a_nat_that_refuses_says_so_after_a_round_trip_unless_another_swallows_it() {
         let nat = net.add_nat(refusing());
         let mine = RouterConfig::from(NatConfig::full_cone());
         let mine = net.add_router(Attachment::Public, if swallowed { mine.swallowing_icmp() } else { mine });
-        let server = socket(&mut net, Attachment::Public);
-        let [inside, caller] = [nat, mine].map(|router| socket(&mut net, Attachment::Behind(router)));
+        let server = net.add_socket(Attachment::Public);
+        let [inside, caller] = [nat, mine].map(|router| net.add_socket(Attachment::Behind(router)));
         net.send(inside, server.1, b"x");
         let Some(Happening::Datagram(seen)) = run(&mut net).pop() else { panic!("lost") };
         net.send(caller, seen.remote, b"x");
@@ -67,9 +61,9 @@ fn a_firewall_that_rejects_tells_its_own_side_at_once() {
     };
     for (firewall, says) in [(Firewall::NO_UDP, false), (Firewall::NO_UDP.rejecting(), true)] {
         let mut net = Network::seeded(1);
-        let server = socket(&mut net, Attachment::Public);
+        let server = net.add_socket(Attachment::Public);
         let place = office(&mut net, firewall);
-        let inside = socket(&mut net, place);
+        let inside = net.add_socket(place);
         net.send(inside, server.1, b"x");
         let expected = (inside, server.1, IcmpKind::Prohibited, 0);
         assert_eq!(told(&mut net), if says { vec![expected] } else { vec![] });
@@ -83,7 +77,7 @@ fn a_firewall_that_rejects_tells_its_own_side_at_once() {
 #[test]
 fn ports_where_nobody_is_answer_if_they_are_to() {
     let mut net = Network::seeded(1);
-    let [one, two] = [(); 2].map(|()| socket(&mut net, Attachment::Public));
+    let [one, two] = [(); 2].map(|()| net.add_socket(Attachment::Public));
     let nobody = SocketAddr::new(two.1.ip(), 9);
     net.send(one, nobody, b"x");
     assert_eq!(told(&mut net), []);
@@ -186,7 +180,7 @@ fn a_firewall_refuses_streams_out_at_once() {
     let config = RouterConfig::default().with_firewall(Firewall::WEB_ONLY.rejecting());
     let office = net.add_router(Attachment::Public, config);
     let inside = net.add_host(Attachment::Behind(office));
-    let server = socket(&mut net, Attachment::Public);
+    let server = net.add_socket(Attachment::Public);
     net.connect(inside, None, server.1, StreamKind::Tcp).unwrap();
     assert_eq!(refused(&mut net), Some(0));
     // Through to one port, and there refused by the host, where nobody listens.
@@ -207,7 +201,7 @@ fn a_neighbours_error_does_not_come_from_outside() {
     net.set_ports_answer(true);
     let swallows = || RouterConfig::from(NatConfig::full_cone()).swallowing_icmp();
     let home = net.add_router(Attachment::Public, swallows());
-    let [one, two] = [(); 2].map(|()| socket(&mut net, Attachment::Behind(home)));
+    let [one, two] = [(); 2].map(|()| net.add_socket(Attachment::Behind(home)));
     let nobody = SocketAddr::new(two.1.ip(), 9);
     net.send(one, nobody, b"x");
     assert_eq!(told(&mut net), [(one, nobody, IcmpKind::PortUnreachable, 40)]);
@@ -227,7 +221,7 @@ fn who_sleeps_or_has_died_is_told_nothing() {
     for dies in [false, true] {
         let mut net = Network::seeded(1);
         net.set_ports_answer(true);
-        let [one, two] = [(); 2].map(|()| socket(&mut net, Attachment::Public));
+        let [one, two] = [(); 2].map(|()| net.add_socket(Attachment::Public));
         let nobody = SocketAddr::new(two.1.ip(), 9);
         net.send(one, nobody, b"x");
         if dies {
@@ -247,7 +241,7 @@ fn who_sleeps_or_has_died_is_told_nothing() {
 fn a_hosts_firewall_that_rejects_tells_those_outside() {
     for (firewall, says) in [(Firewall::STATEFUL, false), (Firewall::STATEFUL.rejecting(), true)] {
         let mut net = Network::seeded(1);
-        let [one, two] = [(); 2].map(|()| socket(&mut net, Attachment::Public));
+        let [one, two] = [(); 2].map(|()| net.add_socket(Attachment::Public));
         net.set_firewall(two.0, firewall);
         net.send(one, two.1, b"x");
         let expected = (one, two.1, IcmpKind::Prohibited, 40);
@@ -258,7 +252,7 @@ fn a_hosts_firewall_that_rejects_tells_those_outside() {
 #[test]
 fn a_refusal_does_not_come_through_a_cut() {
     let mut net = Network::seeded(1);
-    let [one, two] = [(); 2].map(|()| socket(&mut net, Attachment::Public));
+    let [one, two] = [(); 2].map(|()| net.add_socket(Attachment::Public));
     net.block(two.0, one.0);
     // Nobody is there, and then somebody who does not listen.
     net.connect(one.0, None, (two.1.ip(), 9).into(), StreamKind::Tcp).unwrap();

@@ -1,32 +1,19 @@
 //! Networks without IPv4, and the way out of them (RFC 6146).
-#![allow(clippy::unwrap_used, reason = "helpers of tests fail by panicking")]
 
 use core::net::{IpAddr, SocketAddr};
 use core::time::Duration;
 
 use floe_sim::{
-    Attachment, DropReason, Firewall, Hairpin, HostId, LinkConfig, Nat64Prefix, NatConfig, Network,
-    RouterConfig,
+    Attachment, DropReason, Firewall, Hairpin, LinkConfig, Nat64Prefix, NatConfig, Network, RouterConfig,
 };
 
-type Socket = (HostId, SocketAddr);
-
-fn socket(net: &mut Network, place: Attachment) -> Socket {
-    let host = net.add_host(place);
-    (host, net.bind(host, None).unwrap())
-}
-
-/// Sends, and tells who got it, where, and from whom as it seems.
-fn send(net: &mut Network, from: Socket, to: SocketAddr) -> Option<(Socket, SocketAddr)> {
-    net.send(from, to, b"x");
-    net.advance(net.now()).map(|got| ((got.host, got.local), got.remote))
-}
+use super::lab::{Socket, send};
 
 fn lab(config: RouterConfig) -> (Network, Attachment, Nat64Prefix, [Socket; 2]) {
     let mut net = Network::seeded(1);
     net.set_link(LinkConfig::one_way(Duration::ZERO));
     let router = net.add_router(Attachment::Public, config);
-    let outside = [(); 2].map(|()| socket(&mut net, Attachment::Public));
+    let outside = [(); 2].map(|()| net.add_socket(Attachment::Public));
     let prefix = net.nat64_prefix(router).unwrap();
     (net, Attachment::Behind(router), prefix, outside)
 }
@@ -42,7 +29,7 @@ fn a_host_without_ipv4_reaches_it_and_hears_the_answer_from_where_it_sent() {
     for prefix in [Some(Nat64Prefix::WELL_KNOWN), other] {
         let config = RouterConfig { nat64: prefix, ..RouterConfig::nat64(NatConfig::port_restricted()) };
         let (mut net, place, prefix, [server, other]) = lab(config);
-        let [inside, beside] = [(); 2].map(|()| socket(&mut net, place));
+        let [inside, beside] = [(); 2].map(|()| net.add_socket(place));
         assert!(inside.1.is_ipv6() && net.addresses(inside.0).count() == 1);
         let (_, seen) = send(&mut net, inside, shown(prefix, server.1)).unwrap();
         assert!(seen.is_ipv4());
@@ -63,7 +50,7 @@ fn what_is_inside_meets_by_ipv6_and_by_the_hairpin() {
     for hairpin in [Hairpin::ExternalSource, Hairpin::InternalSource] {
         let nat = NatConfig::full_cone().with_hairpin(hairpin);
         let (mut net, place, prefix, [server, _]) = lab(RouterConfig::nat64(nat));
-        let [alice, bob] = [(); 2].map(|()| socket(&mut net, place));
+        let [alice, bob] = [(); 2].map(|()| net.add_socket(place));
         assert_eq!(send(&mut net, alice, bob.1), Some((bob, alice.1)));
         let [alice_seen, bob_seen] =
             [alice, bob].map(|of| send(&mut net, of, shown(prefix, server.1)).unwrap().1);
@@ -76,7 +63,7 @@ fn what_is_inside_meets_by_ipv6_and_by_the_hairpin() {
 fn a_gateway_that_rewrites_payloads_finds_no_ipv4_of_those_inside() {
     let nat = NatConfig::full_cone().with_payload_rewriting();
     let (mut net, place, prefix, [server, _]) = lab(RouterConfig::nat64(nat));
-    let inside = socket(&mut net, place);
+    let inside = net.add_socket(place);
     for payload in [[0, 0, 0, 1], [0, 0, 0, 0], [10, 0, 0, 2]] {
         net.send(inside, shown(prefix, server.1), &payload);
         assert_eq!(net.advance(net.now()).map(|got| got.bytes), Some(payload.to_vec()));
@@ -92,8 +79,8 @@ fn private_addresses_are_not_shown_under_the_well_known_prefix() {
         let carrier = Attachment::Behind(net.add_nat(NatConfig::full_cone()));
         let config = RouterConfig { nat64: Some(prefix), ..RouterConfig::nat64(NatConfig::full_cone()) };
         let home = net.add_router(carrier, config);
-        let private = socket(&mut net, carrier);
-        let inside = socket(&mut net, Attachment::Behind(home));
+        let private = net.add_socket(carrier);
+        let inside = net.add_socket(Attachment::Behind(home));
         let got = send(&mut net, inside, shown(prefix, private.1));
         assert_eq!(got.map(|(who, _)| who), passes.then_some(private));
         assert_eq!(net.counters().dropped_for(DropReason::NoRoute), u64::from(!passes));
@@ -111,7 +98,7 @@ fn router_of(place: Attachment) -> floe_sim::RouterId {
 fn its_firewall_knows_the_addresses_that_its_hosts_know() {
     let config = RouterConfig::nat64(NatConfig::full_cone()).with_firewall(Firewall::STATEFUL);
     let (mut net, place, prefix, [server, other]) = lab(config);
-    let inside = socket(&mut net, place);
+    let inside = net.add_socket(place);
     let (_, seen) = send(&mut net, inside, shown(prefix, server.1)).unwrap();
     assert_eq!(send(&mut net, server, seen), Some((inside, shown(prefix, server.1))));
     assert_eq!(send(&mut net, other, seen), None);
@@ -123,7 +110,7 @@ fn the_prefix_is_known_behind_further_routers_too() {
     let (mut net, place, prefix, [server, _]) = lab(RouterConfig::nat64(NatConfig::port_restricted()));
     let inner = net.add_router(place, RouterConfig::ipv6_only().with_firewall(Firewall::STATEFUL));
     assert_eq!(net.nat64_prefix(inner), Some(prefix));
-    let inside = socket(&mut net, Attachment::Behind(inner));
+    let inside = net.add_socket(Attachment::Behind(inner));
     let (_, seen) = send(&mut net, inside, shown(prefix, server.1)).unwrap();
     assert_eq!(send(&mut net, server, seen), Some((inside, shown(prefix, server.1))));
 }

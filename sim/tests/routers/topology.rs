@@ -1,26 +1,14 @@
 //! Routers behind routers: which way a datagram takes through them, and which of them stops it.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "helpers of tests fail by panicking")]
 
 use core::net::{IpAddr, SocketAddr};
 use core::time::Duration;
 
 use floe_sim::{
-    Attachment, DropReason, Family, Firewall, Hairpin, Happening, HostId, LinkConfig, NatConfig, Network,
-    RouterConfig, RouterId, StreamChange, StreamKind, StreamPolicy,
+    Attachment, DropReason, Family, Firewall, Hairpin, Happening, NatConfig, Network, RouterConfig, RouterId,
+    StreamChange, StreamKind, StreamPolicy,
 };
 
-type Socket = (HostId, SocketAddr);
-
-fn world() -> Network {
-    let mut net = Network::seeded(3);
-    net.set_link(LinkConfig::one_way(Duration::ZERO));
-    net
-}
-
-fn socket(net: &mut Network, place: Attachment) -> Socket {
-    let host = net.add_host(place);
-    (host, net.bind(host, None).unwrap())
-}
+use super::lab::{Socket, dropped, send, world};
 
 fn socket_v6(net: &mut Network, place: Attachment) -> Socket {
     let host = net.add_host(place);
@@ -28,18 +16,8 @@ fn socket_v6(net: &mut Network, place: Attachment) -> Socket {
     (host, net.bind(host, Some(SocketAddr::new(ip, 0))).unwrap())
 }
 
-/// Sends, and tells who got it, where, and from whom as it seems.
-fn send(net: &mut Network, from: Socket, to: SocketAddr) -> Option<(Socket, SocketAddr)> {
-    net.send(from, to, b"x");
-    net.advance(net.now()).map(|got| ((got.host, got.local), got.remote))
-}
-
 fn behind(router: RouterId) -> Attachment {
     Attachment::Behind(router)
-}
-
-fn dropped(net: &Network, reason: DropReason) -> u64 {
-    net.counters().dropped_for(reason)
 }
 
 /// A carrier's NAT, and two homes behind it.
@@ -52,12 +30,12 @@ fn carrier(net: &mut Network, carrier: NatConfig) -> (RouterId, [RouterId; 2]) {
 fn a_datagram_passes_every_nat_on_its_way_out_and_the_answer_passes_them_on_its_way_in() {
     let mut net = world();
     let (outer, [home, _]) = carrier(&mut net, NatConfig::port_restricted());
-    let server = socket(&mut net, Attachment::Public);
-    let inside = socket(&mut net, behind(home));
+    let server = net.add_socket(Attachment::Public);
+    let inside = net.add_socket(behind(home));
     let (_, seen) = send(&mut net, inside, server.1).unwrap();
     assert_eq!(seen.ip(), net.external_address(outer).unwrap());
     assert_eq!(send(&mut net, server, seen), Some((inside, server.1)));
-    let other = socket(&mut net, Attachment::Public);
+    let other = net.add_socket(Attachment::Public);
     assert_eq!(send(&mut net, other, seen), None);
     assert_eq!(dropped(&net, DropReason::Filtered(outer)), 1, "the outermost filter is asked first");
 }
@@ -66,8 +44,8 @@ fn a_datagram_passes_every_nat_on_its_way_out_and_the_answer_passes_them_on_its_
 fn the_inner_filter_stops_what_the_outer_lets_through() {
     let mut net = world();
     let (_, [home, _]) = carrier(&mut net, NatConfig::full_cone());
-    let [server, other] = [(); 2].map(|()| socket(&mut net, Attachment::Public));
-    let inside = socket(&mut net, behind(home));
+    let [server, other] = [(); 2].map(|()| net.add_socket(Attachment::Public));
+    let inside = net.add_socket(behind(home));
     let (_, seen) = send(&mut net, inside, server.1).unwrap();
     assert_eq!(send(&mut net, other, seen), None);
     assert_eq!(dropped(&net, DropReason::Filtered(home)), 1);
@@ -81,8 +59,8 @@ fn two_homes_of_one_carrier_meet_in_its_network_and_by_its_hairpin() {
     for hairpin in [Hairpin::None, Hairpin::InternalSource, Hairpin::ExternalSource] {
         let mut net = world();
         let (outer, homes) = carrier(&mut net, NatConfig::full_cone().with_hairpin(hairpin));
-        let server = socket(&mut net, Attachment::Public);
-        let [alice, bob] = homes.map(|home| socket(&mut net, behind(home)));
+        let server = net.add_socket(Attachment::Public);
+        let [alice, bob] = homes.map(|home| net.add_socket(behind(home)));
         let [alice_seen, bob_seen] = [alice, bob].map(|of| send(&mut net, of, server.1).unwrap().1);
         // In the carrier's own network they have the addresses of their homes' boxes.
         let [_, in_between] = [(homes[0], alice), (homes[1], bob)]
@@ -110,8 +88,8 @@ fn a_hairpin_belongs_to_the_box_that_owns_the_address() {
     // That the carrier keeps its customers apart is no matter of what one of them sends to itself.
     let outer = net.add_router(Attachment::Public, RouterConfig::from(NatConfig::full_cone()).isolated());
     let home = net.add_router(behind(outer), NatConfig::full_cone().with_hairpin(Hairpin::ExternalSource));
-    let [alice, bob] = [(); 2].map(|()| socket(&mut net, behind(home)));
-    let server = socket(&mut net, Attachment::Public);
+    let [alice, bob] = [(); 2].map(|()| net.add_socket(behind(home)));
+    let server = net.add_socket(Attachment::Public);
     let bob_seen = send(&mut net, bob, server.1).unwrap().1;
     let box_of_home = SocketAddr::new(net.external_address(home).unwrap().into(), bob.1.port());
     let (who, from) = send(&mut net, alice, box_of_home).unwrap();
@@ -126,13 +104,13 @@ fn private_addresses_mean_another_host_in_each_network() {
     let config = || NatConfig::full_cone().with_overlapping_addresses();
     let outer = net.add_nat(config());
     let homes = [(); 2].map(|()| net.add_router(behind(outer), config()));
-    let [alice, bob] = homes.map(|home| socket(&mut net, behind(home)));
+    let [alice, bob] = homes.map(|home| net.add_socket(behind(home)));
     assert_eq!(alice.1.ip(), bob.1.ip());
-    let neighbour = socket(&mut net, behind(homes[0]));
+    let neighbour = net.add_socket(behind(homes[0]));
     assert_eq!(send(&mut net, neighbour, alice.1), Some((alice, neighbour.1)));
     assert_eq!(send(&mut net, neighbour, bob.1), None, "nobody has this port at that address here");
     // The carrier's network uses the same prefix, so that what is in it cannot be named from a home.
-    let beside = socket(&mut net, behind(outer));
+    let beside = net.add_socket(behind(outer));
     assert_eq!(beside.1.ip(), "192.168.1.4".parse::<IpAddr>().unwrap());
     assert_eq!(send(&mut net, alice, beside.1), None);
     assert_eq!(dropped(&net, DropReason::NoRoute), 1);
@@ -143,8 +121,8 @@ fn guests_are_kept_apart_but_for_a_hairpin() {
     let mut net = world();
     let nat = NatConfig::full_cone().with_hairpin(Hairpin::ExternalSource);
     let hotel = net.add_router(Attachment::Public, RouterConfig::from(nat).isolated());
-    let server = socket(&mut net, Attachment::Public);
-    let [alice, bob] = [(); 2].map(|()| socket(&mut net, behind(hotel)));
+    let server = net.add_socket(Attachment::Public);
+    let [alice, bob] = [(); 2].map(|()| net.add_socket(behind(hotel)));
     let bob_seen = send(&mut net, bob, server.1).unwrap().1;
     assert_eq!(send(&mut net, alice, bob.1), None);
     assert_eq!(dropped(&net, DropReason::Isolated(hotel)), 1);
@@ -163,7 +141,7 @@ fn a_stateful_firewall_lets_answers_in_and_forgets() {
         let mut net = world();
         let office =
             net.add_router(Attachment::Public, RouterConfig::default().with_firewall(Firewall::STATEFUL));
-        let socket = if v6 { socket_v6 } else { socket };
+        let socket = if v6 { socket_v6 } else { Network::add_socket };
         let [server, other] = [(); 2].map(|()| socket(&mut net, Attachment::Public));
         let [inside, beside] = [(); 2].map(|()| socket(&mut net, behind(office)));
         assert_eq!(send(&mut net, server, inside.1), None, "nobody has asked for it");
@@ -191,15 +169,15 @@ fn a_firewall_behind_a_nat_divides_its_network() {
     let mut net = world();
     let nat = net.add_nat(NatConfig::full_cone());
     let lab = net.add_router(behind(nat), RouterConfig::default().with_firewall(Firewall::STATEFUL));
-    let server = socket(&mut net, Attachment::Public);
-    let [inside, neighbour] = [behind(lab), behind(nat)].map(|place| socket(&mut net, place));
+    let server = net.add_socket(Attachment::Public);
+    let [inside, neighbour] = [behind(lab), behind(nat)].map(|place| net.add_socket(place));
     assert_eq!(send(&mut net, neighbour, inside.1), None);
     assert_eq!(send(&mut net, inside, neighbour.1), Some((neighbour, inside.1)));
     assert_eq!(send(&mut net, neighbour, inside.1), Some((inside, neighbour.1)));
     let seen = send(&mut net, inside, server.1).unwrap().1;
     assert_eq!(seen.ip(), net.external_address(nat).unwrap());
     assert_eq!(send(&mut net, server, seen), Some((inside, server.1)));
-    let other = socket(&mut net, Attachment::Public);
+    let other = net.add_socket(Attachment::Public);
     assert_eq!(send(&mut net, other, seen), None, "the cone lets it in, the firewall does not");
     assert_eq!(dropped(&net, DropReason::RouterFirewall(lab)), 2);
 }
@@ -214,7 +192,7 @@ fn every_firewall_on_the_way_is_asked() {
             let router = |firewall| RouterConfig::default().with_firewall(firewall);
             let outer = net.add_router(Attachment::Public, router(outer));
             let inner = net.add_router(behind(outer), router(inner));
-            let socket = if v6 { socket_v6 } else { socket };
+            let socket = if v6 { socket_v6 } else { Network::add_socket };
             let [server, inside] = [Attachment::Public, behind(inner)].map(|place| socket(&mut net, place));
             assert_eq!(send(&mut net, server, inside.1), None);
             let asked = if outermost { outer } else { inner };
@@ -230,8 +208,8 @@ fn a_full_cone_with_a_firewall_lets_in_only_what_was_asked_for() {
     let mut net = world();
     let config = RouterConfig::from(NatConfig::full_cone()).with_firewall(Firewall::STATEFUL);
     let router = net.add_router(Attachment::Public, config);
-    let [server, other] = [(); 2].map(|()| socket(&mut net, Attachment::Public));
-    let inside = socket(&mut net, behind(router));
+    let [server, other] = [(); 2].map(|()| net.add_socket(Attachment::Public));
+    let inside = net.add_socket(behind(router));
     let seen = send(&mut net, inside, server.1).unwrap().1;
     assert_eq!(send(&mut net, server, seen), Some((inside, server.1)));
     assert_eq!(send(&mut net, other, seen), None);
