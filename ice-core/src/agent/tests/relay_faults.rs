@@ -462,6 +462,21 @@ fn a_path_that_misses_an_answer_has_the_allocation_asked_for_at_once_and_not_too
     assert!(stage.agent.path(ComponentId::FIRST).is_some(), "it is the peer that is silent");
 }
 
+/// A restart tells the relayed candidates again, so they should be there. Many in a row make nobody ask much.
+#[test]
+fn restarts_ask_for_the_allocation_every_five_seconds_at_the_most() {
+    let mut stage = Stage::with_relay(hidden(Role::Controlling)).over_relay();
+    let start = stage.now.as_millis();
+    let mut asked = Vec::new();
+    for _ in 0..60 {
+        stage.agent.restart(stage.now).unwrap();
+        asked.extend(stage.relay_for(100, |asked| Some(granted(asked)), true));
+    }
+    let refreshed = asked.iter().filter(|(_, method)| *method == Method::REFRESH);
+    let times: Vec<u64> = refreshed.map(|(at, _)| (at - start) / 100).collect();
+    assert_eq!(times, [0, 50], "{asked:?}");
+}
+
 #[test]
 fn a_server_that_was_started_anew_is_known_within_two_consent_checks() {
     let mut stage = Stage::with_relay(hidden(Role::Controlling)).over_relay();
