@@ -79,7 +79,8 @@ impl<R: Runtime> Session<R> {
     }
 
     /// What to tell the peer, as far as it is known. Host candidates are all there as soon as the session is bound. A restart
-    /// that is prepared and not applied is described instead of what is in force.
+    /// that is prepared and not applied is described instead of what is in force; where servers had seen us is in it when they have
+    /// confirmed it, and at the latest when the next `GatheringDone` comes.
     pub fn local_description(&self) -> Description {
         self.shared().with(|state| {
             let floe_core::description::SessionDescription {

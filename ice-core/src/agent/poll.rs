@@ -139,6 +139,9 @@ impl Agent {
         let claim = self.generations.current.checks.claim();
         let due = self.paths.poll_request(self.now, claim, &mut self.random, &mut self.tracer)?;
         self.count_consent_request(due.pair);
+        if due.missed {
+            self.doubt_relay(due.tuple);
+        }
         let generation = self.generations.of(due.pair)?;
         let local = generation.checks.pair(due.pair).and_then(|p| generation.candidates.local(p.local))?;
         Some(BindingRequest {
@@ -236,7 +239,7 @@ impl Agent {
             }
             path::Effect::Degraded(pair) => {
                 if let Some(flow) = self.flow_of(pair) {
-                    self.doubt_relay(flow.tuple.socket);
+                    self.doubt_relay(flow.tuple);
                 }
                 self.tell(pair, Event::PathDegraded);
             }
@@ -247,6 +250,10 @@ impl Agent {
                 self.tell(pair, |path| Event::PathLost { path, cause });
             }
             path::Effect::ConsentEnded { pair, why } => {
+                // Both may have had it from one server.
+                if let Some(flow) = self.flow_of(pair) {
+                    self.doubt_relay(flow.tuple);
+                }
                 // An old generation is past deciding.
                 if pair.generation() == self.generations.current.number {
                     let (checks, mut cx) = self.checks_and_context();

@@ -209,6 +209,7 @@ impl Agent {
                 let fault = match loss {
                     Loss::Forgotten => ServerFault::Forgotten,
                     Loss::Expired => ServerFault::Lapsed,
+                    Loss::Silent => ServerFault::Stream(StreamEnd::TimedOut),
                 };
                 self.tell_relay_fault(server, host.id(), fault);
                 self.allocate_again(attempt);
@@ -315,10 +316,17 @@ impl Agent {
         }
     }
 
-    /// A path over this relayed address is not answered: perhaps the server knows the allocation no more.
-    pub(super) fn doubt_relay(&mut self, name: SocketId) {
-        if let Some(relay) = self.gatherer.relays.named_mut(name) {
-            relay.allocation.doubt(self.now);
+    /// A path over a relayed address misses an answer, or has ended: perhaps the server knows the allocation no more.
+    pub(super) fn doubt_relay(&mut self, tuple: crate::base::Tuple) {
+        if let Some(relay) = self.gatherer.relays.named_mut(tuple.socket) {
+            relay.allocation.doubt(self.now, Some(tuple.remote.ip()));
+        }
+    }
+
+    /// A restart, for whatever reason: allocations that are told again should be there.
+    pub(super) fn doubt_relays(&mut self) {
+        for relay in self.gatherer.relays.iter_mut() {
+            relay.allocation.doubt(self.now, None);
         }
     }
 
@@ -348,10 +356,10 @@ impl Agent {
     pub(super) fn end_relay(&mut self, key: SocketId) {
         let Some(relay) = self.gatherer.relays.remove(key) else { return };
         self.carriers.close(Purpose::Relay(key));
-        for (name, _) in relay.names {
-            if self.gatherer.socket_down(name) {
-                self.lose_socket(name);
-            }
+        // All are down before the first is told, so that no restart tells of another.
+        let gone = relay.names.iter().map(|(name, _)| *name).filter(|name| self.gatherer.socket_down(*name));
+        for name in gone.collect::<SmallVec<[SocketId; 2]>>() {
+            self.lose_socket(name);
         }
     }
 

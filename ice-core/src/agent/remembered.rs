@@ -38,15 +38,12 @@ impl Agent {
         }
     }
 
-    /// A server has told where it sees a flow. If that is what an allocation goes over, and it was elsewhere, the server knows nothing of
-    /// the allocation from there.
-    pub(super) fn on_mapped(&mut self, tuple: Tuple, mapped: Option<SocketAddr>) {
-        let (Some(mapped), Some(key)) = (mapped, self.gatherer.relays.over(tuple)) else { return };
-        if let Some(relay) = self.gatherer.relays.get_mut(key)
-            && let Some(before) = relay.mapped.replace(mapped)
-            && before != mapped
+    /// A server has told where it sees a flow: the next restart asks whether that is so still, if an allocation goes over it.
+    pub(super) fn on_mapped(&mut self, tuple: Tuple, mapped: SocketAddr) {
+        if let Some(key) = self.gatherer.relays.over(tuple)
+            && let Some(relay) = self.gatherer.relays.get_mut(key)
         {
-            relay.allocation.doubt(self.now);
+            relay.mapped = Some(mapped);
         }
     }
 

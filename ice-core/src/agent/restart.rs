@@ -37,6 +37,7 @@ impl Agent {
         self.leave_out_lost_sockets(number);
         if let Some(staged) = self.generations.staged.as_mut().filter(|_| is_new) {
             self.gatherer.ask_again(self.now, &mut staged.candidates);
+            self.doubt_relays();
         }
         (number, local)
     }

@@ -60,10 +60,10 @@ impl Agent {
                 None => self.tell_remembered(tuple.socket, before),
             }
         }
-        self.on_mapped(tuple, mapped);
         let outcome = match mapped {
             // One of another family, or one too many, is of no use, whoever sent it.
             Some(mapped) => {
+                self.on_mapped(tuple, mapped);
                 let _ = self.add_reflexive(self.now, tuple.socket, mapped, Some(tuple.remote.ip()));
                 Ok(())
             }

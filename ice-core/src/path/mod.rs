@@ -79,6 +79,8 @@ pub(crate) struct ConsentRequest {
     pub(crate) pair: PairId,
     pub(crate) tuple: Tuple,
     pub(crate) id: TransactionId,
+    /// The one before went unanswered.
+    pub(crate) missed: bool,
 }
 
 /// Where a component's data goes.
@@ -374,7 +376,7 @@ impl Paths {
                 if change == Some(HealthChange::Degraded) && chosen == Some(pair) {
                     self.effects.push_back(Effect::Degraded(pair));
                 }
-                return Some(ConsentRequest { pair, tuple, id });
+                return Some(ConsentRequest { pair, tuple, id, missed: !kept.consent.was_answered() });
             }
         }
         None

@@ -33,6 +33,12 @@ pub(super) const RELEASE_PATIENCE: Duration = Duration::from_secs(1);
 /// from another address, and be refused (RFC 8656 §9 tells to).
 pub(super) const KEEPALIVE: Duration = Duration::from_secs(15);
 
+/// An allocation is doubted so often at the most: about once for each consent check of a path that goes unanswered.
+const DOUBT_PAUSE: Duration = Duration::from_secs(5);
+/// How long an answer over a connection may take, when a path over it goes unanswered: the first three transmissions of a
+/// segment (RFC 6298 §2.1, §5.5: after one second and three) and two seconds for the last one's.
+const STREAM_PATIENCE: Duration = Duration::from_secs(5);
+
 #[derive(Debug)]
 pub(crate) struct Allocation {
     pub(super) config: AllocationConfig,
@@ -46,6 +52,8 @@ pub(crate) struct Allocation {
     pub(super) told: SmallVec<[(Method, u16); 2]>,
     /// When something last went to the server.
     pub(super) last_sent: Instant,
+    /// When it was doubted last.
+    doubted: Option<Instant>,
     pub(super) serial: u32,
 }
 
@@ -76,6 +84,8 @@ pub(super) struct Alive {
     /// When a Refresh goes, unless one is out.
     pub(super) refresh: Instant,
     pub(super) setbacks: u8,
+    /// The connection is doubted as well: it is gone if there is no answer until then.
+    silent_at: Option<Instant>,
 }
 
 /// A request that was written, for the trace.
@@ -101,6 +111,7 @@ impl Allocation {
             events: VecDeque::new(),
             told: SmallVec::new(),
             last_sent: Instant::ZERO,
+            doubted: None,
             serial: 0,
             config,
         }
@@ -144,7 +155,7 @@ impl Allocation {
     /// When it ends, if nothing comes of what it does.
     pub(crate) fn next_end(&self) -> Option<Instant> {
         match &self.phase {
-            Phase::Alive(alive) => Some(alive.expires),
+            Phase::Alive(alive) => Some(alive.silent_at.map_or(alive.expires, |at| at.min(alive.expires))),
             Phase::Releasing { until, .. } => Some(*until),
             Phase::Allocating { .. } | Phase::Over => None,
         }
@@ -216,6 +227,9 @@ impl Allocation {
     pub(crate) fn on_time(&mut self, now: Instant) {
         match &mut self.phase {
             Phase::Alive(alive) if alive.expires <= now => self.end(RelayEvent::Lost(Loss::Expired)),
+            Phase::Alive(alive) if alive.silent_at.is_some_and(|at| at <= now) => {
+                self.end(RelayEvent::Lost(Loss::Silent));
+            }
             Phase::Alive(_) => self.permissions.on_time(now, &mut self.events),
             Phase::Releasing { until, outcome, .. } if *until <= now => {
                 let outcome = outcome.clone();
@@ -273,10 +287,27 @@ impl Allocation {
         self.channels.forget(|other| other == peer);
     }
 
-    /// Perhaps the server knows nothing of this allocation any more: it is asked at once.
-    pub(crate) fn doubt(&mut self, now: Instant) {
+    /// Perhaps the server knows nothing of this allocation any more, or does not let that peer in: it is asked for both at once (RFC 8656
+    /// §7, §9), unless that was just done. Over a connection, which repeats by itself what is lost, its silence means that this is gone.
+    pub(crate) fn doubt(&mut self, now: Instant, peer: Option<IpAddr>) {
+        let Phase::Alive(alive) = &mut self.phase else { return };
+        if self.doubted.is_some_and(|last| now < last + DOUBT_PAUSE) {
+            return;
+        }
+        self.doubted = Some(now);
+        alive.refresh = alive.refresh.min(now);
+        if self.config.carrier == Carrier::Stream {
+            alive.silent_at = alive.silent_at.or(Some(now + STREAM_PATIENCE));
+        }
+        if let Some(peer) = peer {
+            self.permissions.doubt(now, peer);
+        }
+    }
+
+    /// Something has come, whatever it is: what carries it is not gone.
+    pub(super) fn on_heard(&mut self) {
         if let Phase::Alive(alive) = &mut self.phase {
-            alive.refresh = alive.refresh.min(now);
+            alive.silent_at = None;
         }
     }
 
@@ -322,7 +353,7 @@ impl Allocation {
         let lifetime = lifetime.min(MAX_LIFETIME);
         let wait = lifetime.saturating_sub(REFRESH_MARGIN).max(lifetime / 2);
         let refresh = sent + wait.max(MIN_REFRESH);
-        Alive { relayed, expires: sent + lifetime, refresh, setbacks: 0 }
+        Alive { relayed, expires: sent + lifetime, refresh, setbacks: 0, silent_at: None }
     }
 
     /// What is to be begun, the most urgent first, and when.

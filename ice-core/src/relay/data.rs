@@ -39,6 +39,7 @@ pub(crate) enum NotFramed {
 impl Allocation {
     /// A datagram from the server, or one frame of its stream.
     pub(crate) fn on_message(&mut self, now: Instant, bytes: &[u8]) -> FromServer {
+        self.on_heard();
         match classify(bytes) {
             Kind::TurnChannel => self.on_channel_data(now, bytes),
             Kind::Stun if is_stun(bytes) => match Message::parse(bytes) {

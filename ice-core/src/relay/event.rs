@@ -97,6 +97,8 @@ pub(crate) enum Loss {
     Forgotten,
     /// It could not be refreshed before it expired (RFC 8656 §8).
     Expired,
+    /// The server does not answer over the connection any more.
+    Silent,
 }
 
 /// Why a permission or a channel cannot be asked for.

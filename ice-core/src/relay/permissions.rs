@@ -63,6 +63,13 @@ impl Permissions {
         Ok(())
     }
 
+    /// Perhaps the server knows of it no more: it is asked for at once.
+    pub(super) fn doubt(&mut self, now: Instant, ip: IpAddr) {
+        for permission in self.0.iter_mut().filter(|p| p.ip == ip) {
+            permission.ready = permission.ready.min(now);
+        }
+    }
+
     /// It is not renewed, and what still comes from there is not taken.
     pub(super) fn unwanted(&self, is_wanted: impl Fn(IpAddr) -> bool) -> Vec<IpAddr> {
         self.0.iter().map(|p| p.ip).filter(|ip| !is_wanted(*ip)).collect()

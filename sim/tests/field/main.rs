@@ -17,6 +17,7 @@ mod icmp;
 mod neighbours;
 mod promotion;
 mod rebooted;
+mod relay_rebooted;
 mod removal;
 mod restart;
 mod roaming;

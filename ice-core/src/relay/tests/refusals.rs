@@ -47,6 +47,7 @@ fn brief(event: &RelayEvent) -> String {
         RelayEvent::NeedsNewPort => "port".into(),
         RelayEvent::Lost(Loss::Forgotten) => "forgotten".into(),
         RelayEvent::Lost(Loss::Expired) => "expired".into(),
+        RelayEvent::Lost(Loss::Silent) => "silent".into(),
         RelayEvent::Refused { code, .. } => alloc::format!("told:{code}"),
         RelayEvent::CredentialsRefused { code } => alloc::format!("credentials:{code}"),
         RelayEvent::PermissionGranted(_) => "granted".into(),
