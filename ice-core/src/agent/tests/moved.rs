@@ -152,6 +152,31 @@ fn a_peer_that_asks_rarely_is_given_as_long_as_it_takes() {
     assert_eq!(asked(&stage), [changed()], "15 s before, and half as much again");
 }
 
+/// As browsers do, which ask every 2.5 s: more often than RFC 7675 allows.
+#[test]
+fn a_peer_that_asks_often_is_missed_as_soon() {
+    let mut stage = Stage::new(fast(Role::Controlling));
+    stage.add_candidate(PEER, 2_130_706_431);
+    live(&mut stage, 20_000, mapped(1), &[0, 2_500, 5_000, 7_500, 10_000, 12_500, 15_000, 17_500, 19_990]);
+    live(&mut stage, PATIENCE - 20, mapped(2), &[]);
+    assert_eq!(asked(&stage), []);
+    live(&mut stage, 20, mapped(2), &[]);
+    assert_eq!(asked(&stage), [changed()]);
+}
+
+/// RFC 8445 §14.3: a check is repeated at growing distances. Without RFC 7675 nothing follows.
+#[test]
+fn checks_that_are_repeated_promise_no_others() {
+    let mut stage = Stage::new(fast(Role::Controlled));
+    stage.add_candidate(PEER, 2_130_706_431);
+    live(&mut stage, 10_000, mapped(1), &[0, 500, 1_500, 3_500, 7_500]);
+    let nomination = stage.request(RoleClaim::Controlling(1), true);
+    stage.receive(PEER, &nomination);
+    live(&mut stage, 120_000, mapped(2), &[]);
+    assert_eq!(stage.selected(), Some(PEER));
+    assert_eq!(asked(&stage), []);
+}
+
 /// Without RFC 7675 a peer need not ask (RFC 8445 §11), and a lite one never does.
 #[test]
 fn the_silence_of_a_peer_that_never_asks_says_nothing() {
