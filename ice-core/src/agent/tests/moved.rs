@@ -177,6 +177,33 @@ fn checks_that_are_repeated_promise_no_others() {
     assert_eq!(asked(&stage), []);
 }
 
+/// The NAT moves us before the peer has asked twice, and keeps the old mapping for as long as nothing goes out of it.
+#[test]
+fn who_is_moved_early_hears_of_it_when_the_old_mapping_dies() {
+    let mut stage = Stage::new(fast(Role::Controlling));
+    stage.add_candidate(PEER, 2_130_706_431);
+    live(&mut stage, 1_000, mapped(1), &[0]);
+    live(&mut stage, 30_000, mapped(2), &[5_000, 10_000, 15_000, 20_000, 25_000, 29_990]);
+    assert_eq!(asked(&stage), []);
+    live(&mut stage, PATIENCE - 20, mapped(2), &[]);
+    assert_eq!(asked(&stage), []);
+    live(&mut stage, 20, mapped(2), &[]);
+    assert_eq!(asked(&stage), [changed()]);
+}
+
+#[test]
+fn a_peer_that_is_heard_again_takes_the_alarm_back() {
+    let mut stage = connected(fast(Role::Controlling));
+    live(&mut stage, PATIENCE + 10, mapped(2), &[PATIENCE]);
+    assert_eq!(asked(&stage), [changed()]);
+    assert!(stage.agent.explain().causes.is_empty());
+    // Half as long again as between the last two, and a second.
+    live(&mut stage, 11_400, mapped(2), &[]);
+    assert_eq!(asked(&stage), [changed()]);
+    live(&mut stage, 200, mapped(2), &[]);
+    assert_eq!(asked(&stage), [changed(), changed()], "another silence is another reason");
+}
+
 /// Without RFC 7675 a peer need not ask (RFC 8445 §11), and a lite one never does.
 #[test]
 fn the_silence_of_a_peer_that_never_asks_says_nothing() {
