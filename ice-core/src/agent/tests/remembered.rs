@@ -240,6 +240,17 @@ fn a_restart_that_is_prepared_describes_what_was_confirmed() {
     }
 }
 
+/// The NAT has moved us there and back again: what it maps now is old to the current generation, and new to the staged one.
+#[test]
+fn a_restart_that_is_prepared_describes_an_address_that_has_come_back() {
+    let mut place = Place::gathered(1);
+    place.run(20_000, |_| Reply::Sees(NEW));
+    let staged = place.agent.prepare_restart(place.now).unwrap();
+    place.run(21_000, |_| Reply::Sees(OLD));
+    assert_eq!(place.told_for(staged.ufrag()), [(20_000, at(HOME)), (20_000 + RTT, at(OLD))]);
+    assert_eq!(place.agent.local_description().streams[0].candidates.len(), 2);
+}
+
 #[test]
 fn a_restart_that_is_taken_back_changes_nothing() {
     let mut place = Place::gathered(1);
