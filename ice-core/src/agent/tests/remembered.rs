@@ -251,6 +251,17 @@ fn a_restart_that_is_prepared_describes_an_address_that_has_come_back() {
     assert_eq!(place.agent.local_description().streams[0].candidates.len(), 2);
 }
 
+/// It is no address of the socket's family, and so it says nothing of where the socket is seen.
+#[test]
+fn an_answer_that_is_of_no_use_takes_nothing_away() {
+    for seen in ["[2001:db8::9]:7000", "203.0.113.9:0"] {
+        let mut place = Place::gathered(1);
+        place.restart();
+        place.run(9_000, |_| Reply::Sees(seen));
+        assert_eq!((place.reflexive(), place.ends()), (vec![(1_000 + RTT, at(OLD))], vec![1_000 + RTT]));
+    }
+}
+
 #[test]
 fn a_restart_that_is_taken_back_changes_nothing() {
     let mut place = Place::gathered(1);
