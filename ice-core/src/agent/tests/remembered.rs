@@ -5,7 +5,7 @@ use super::relay_bench;
 use super::servers::{HOME, Place, RTT, Reply, at, server};
 use super::*;
 use crate::base::{SocketId, Tuple};
-use crate::candidate::CandidateType;
+use crate::candidate::{CandidateFilter, CandidateType};
 use crate::wire::{Class, ErrorCode, Message, MessageWriter, Method};
 
 const OLD: &str = "203.0.113.9:6000";
@@ -259,6 +259,19 @@ fn an_answer_that_is_of_no_use_takes_nothing_away() {
         place.restart();
         place.run(9_000, |_| Reply::Sees(seen));
         assert_eq!((place.reflexive(), place.ends()), (vec![(1_000 + RTT, at(OLD))], vec![1_000 + RTT]));
+    }
+}
+
+/// A filter that comes after the restart holds for what has not been told by then.
+#[test]
+fn what_is_held_back_is_not_told_against_a_filter() {
+    for answers in [true, false] {
+        let mut place = Place::gathered(1);
+        place.restart();
+        place.run(1_010, |_| Reply::Nothing);
+        place.agent.set_local_filter(place.now, CandidateFilter::relay_only()).unwrap();
+        place.run(9_000, |_| if answers { Reply::Sees(OLD) } else { Reply::Nothing });
+        assert_eq!(place.reflexive(), []);
     }
 }
 
