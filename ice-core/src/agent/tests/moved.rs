@@ -215,6 +215,49 @@ fn the_silence_of_a_peer_that_never_asks_says_nothing() {
     assert_eq!(asked(&stage), []);
 }
 
+/// The alarm is not put off until something else wakes the agent.
+#[test]
+fn the_agent_wakes_for_the_alarm() {
+    let mut stage = connected(fast(Role::Controlling));
+    live(&mut stage, PATIENCE - 20, mapped(2), &[]);
+    let Output::Wait(until) = stage.agent.poll(stage.now, &mut [0; MAX_TRANSMIT]) else { panic!() };
+    // The last request came 10 ms before the move.
+    assert_eq!(until, Some(stage.now + Duration::from_millis(10)));
+    stage.now = stage.now + Duration::from_millis(10);
+    stage.poll();
+    assert_eq!(asked(&stage), [changed()]);
+}
+
+/// One with a mapping for each packet. It asks once, and says what it has seen last.
+#[test]
+fn a_nat_that_moves_us_all_the_time_asks_once() {
+    let mut stage = connected(fast(Role::Controlling));
+    for port in 2..100 {
+        live(&mut stage, 5_000, mapped(port), &[]);
+        assert_eq!(stage.agent.moves.len(), 1);
+    }
+    assert_eq!(asked(&stage).len(), 1);
+    assert_eq!(stage.agent.explain().causes, [Cause::MappingChanged { mapped: mapped(99) }]);
+}
+
+/// Each restart is as good as a call: there is nothing to miss before the peer has asked for consent in it.
+#[test]
+fn a_restart_by_itself_is_followed_by_another_after_a_new_silence_only() {
+    let config = AgentConfig { restart_by_itself: true, ..fast(Role::Controlling) };
+    let mut stage = connected(config);
+    live(&mut stage, PATIENCE, mapped(2), &[]);
+    let next = Credentials::new("peer2", stage.credentials.password()).unwrap();
+    stage.credentials = next.clone();
+    stage.agent.set_remote_credentials(stage.now, next).unwrap();
+    stage.add_candidate(PEER, 2_130_706_431);
+    live(&mut stage, 5_000, mapped(3), &[0]);
+    assert_eq!(stage.selected(), Some(PEER));
+    for port in 4..24 {
+        live(&mut stage, 5_000, mapped(port), &[]);
+    }
+    assert_eq!(asked(&stage), [changed()]);
+}
+
 #[test]
 fn where_both_renominate_no_restart_is_asked_for() {
     for role in [Role::Controlling, Role::Controlled] {
