@@ -99,6 +99,15 @@ impl Agent {
         {
             self.on_gathered(id);
         }
+        // What is old here may have been left out of a staged generation.
+        if let Some(staged) = &mut self.generations.staged
+            && let Ok(added) = self.gatherer.add_reflexive(&mut staged.candidates, socket, address, server)
+        {
+            let number = staged.number;
+            let both =
+                added.lent.into_iter().chain(added.announced.filter(|_| added.announced != added.lent));
+            both.for_each(|id| self.announce(number, id));
+        }
         // Whoever says so, that is where the socket is seen.
         self.tell_remembered(socket, address);
         Ok(())

@@ -21,10 +21,29 @@ pub(super) struct Moved {
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Stage {
-    /// The old address may still lead to us. Look again then.
+    /// The old address may still lead to us. Look again then; with the next answer, if nothing is expected of the peer.
     Watching(Instant),
     /// It does not.
     Cut,
+}
+
+impl Moved {
+    /// The peer may have begun to ask for consent since.
+    fn look_again(&mut self, now: Instant) {
+        if self.stage == Stage::Watching(Instant::MAX) {
+            self.stage = Stage::Watching(now);
+        }
+    }
+}
+
+impl Stage {
+    fn is_due(self, now: Instant) -> bool {
+        match self {
+            Self::Watching(at) => at <= now,
+            // Until something is heard.
+            Self::Cut => true,
+        }
+    }
 }
 
 /// One for each component.
@@ -37,7 +56,7 @@ impl Agent {
         let whereabouts = checks.on_consent_mapped(&cx, pair, mapped);
         let known = self.moves.iter_mut().find(|m| m.pair == pair);
         match (whereabouts, known) {
-            (Whereabouts::Moved, Some(known)) if known.mapped == mapped => {}
+            (Whereabouts::Moved, Some(known)) if known.mapped == mapped => known.look_again(self.now),
             (Whereabouts::Moved, _) => {
                 let Some(component) = self.generations.current.checks.pair(pair).map(|p| p.component) else {
                     return;
@@ -63,15 +82,19 @@ impl Agent {
         let checks = &generations.current.checks;
         moves.retain(|m| checks.selected(m.component) == Some(m.pair));
         let mut news = None;
-        for moved in moves.iter_mut().filter(|m| matches!(m.stage, Stage::Watching(at) if at <= self.now)) {
+        for moved in moves.iter_mut().filter(|m| m.stage.is_due(self.now)) {
             let heard = paths.traffic_of(moved.component, moved.pair).last_received;
+            let before = moved.stage;
             moved.stage = match checks.expects_by(moved.pair, heard) {
                 Some(until) if until <= self.now => Stage::Cut,
                 Some(until) => Stage::Watching(until),
                 None => Stage::Watching(Instant::MAX),
             };
-            if moved.stage == Stage::Cut {
-                news = Some(moved.mapped);
+            match (before, moved.stage) {
+                (Stage::Watching(_), Stage::Cut) => news = Some(moved.mapped),
+                // It was late: the next silence is to be told again.
+                (Stage::Cut, Stage::Watching(_)) => self.watch.on_selected(),
+                _ => {}
             }
         }
         let Some(mapped) = news else { return };

@@ -5,7 +5,7 @@ use core::net::SocketAddr;
 
 use smallvec::SmallVec;
 
-use super::Agent;
+use super::{Agent, Generation};
 use crate::base::{SocketId, Tuple};
 use crate::candidate::{CandidateType, LocalCandidate, LocalId, Secrecy};
 
@@ -48,9 +48,10 @@ impl Agent {
     }
 
     fn release(&mut self, number: u16, id: LocalId) {
-        if let Some(generation) = self.generations.get_mut(number)
-            && generation.candidates.release(id)
-        {
+        let Self { generations, gatherer, .. } = self;
+        let Some(Generation { candidates, .. }) = generations.get_mut(number) else { return };
+        // The filter may be another one than when it was held back.
+        if candidates.local(id).is_some_and(|local| gatherer.lets_through(local)) && candidates.release(id) {
             self.announce(number, id);
         }
     }
@@ -61,7 +62,7 @@ impl Agent {
         let is_held = |l: &&LocalCandidate| {
             l.kind == CandidateType::ServerReflexive && l.secrecy == Secrecy::Later && which(l)
         };
-        let of = |g: &super::Generation| -> SmallVec<[(u16, LocalId); 2]> {
+        let of = |g: &Generation| -> SmallVec<[(u16, LocalId); 2]> {
             g.candidates.locals().iter().filter(is_held).map(|l| (g.number, l.id)).collect()
         };
         generations.filter(|g| !g.ended).flat_map(of).collect()

@@ -8,6 +8,7 @@ use smallvec::SmallVec;
 use super::carry::Slots;
 use super::{Agent, Event, Life, MAX_TRANSMIT, ServerFault};
 use crate::base::{Instant, SocketId, Tuple};
+use crate::candidate::is_transport_address;
 use crate::gather::{Answered, Inquiry, ServerError};
 use crate::trace::{DropReason, TraceEvent};
 use crate::wire::{Class, ErrorCode, Message, MessageWriter, Method, ServerAttributes};
@@ -55,7 +56,8 @@ impl Agent {
         self.tracer
             .emit(self.now, TraceEvent::ServerAnswered { tuple, transaction: id, rtt, mapped, other, error });
         if let Some(before) = doubted {
-            match mapped.filter(|mapped| *mapped != before) {
+            let could_be = |m: &SocketAddr| m.is_ipv4() == before.is_ipv4() && is_transport_address(*m);
+            match mapped.filter(|mapped| *mapped != before && could_be(mapped)) {
                 Some(_) => self.drop_remembered(tuple.socket, before),
                 None => self.tell_remembered(tuple.socket, before),
             }

@@ -20,8 +20,9 @@ pub(crate) enum Whereabouts {
     Moved,
 }
 
-/// RFC 7675 §5.1: consent checks are 4 s apart at the least. What comes sooner, by more than a network delays one, is a check.
-const SHORTEST_INTERVAL: Duration = Duration::from_secs(3);
+/// RFC 7675 §5.1: consent checks are 4 s apart at the least; browsers ask every 2.5 s all the same, and others every 2 s. What comes
+/// sooner, by more than a network delays one, is the nomination once more (RFC 8445 §14.3: after 500 ms and 1 s, if one or two were lost).
+const SHORTEST_INTERVAL: Duration = Duration::from_millis(1_500);
 /// The longest interval of who keeps to RFC 7675's 5 s: 6 s, with what the network adds.
 const USUAL_RHYTHM: Duration = Duration::from_secs(7);
 const USUAL_INTERVAL: Duration = Duration::from_secs(6);
@@ -29,7 +30,7 @@ const USUAL_INTERVAL: Duration = Duration::from_secs(6);
 const LATENESS: Duration = Duration::from_secs(1);
 
 impl PairStats {
-    /// A request has come so long after the one before.
+    /// A request has come so long after the one before, when a pair was selected: checks are over, whatever distances they had.
     pub(super) fn on_received_after(&mut self, gap: Option<Duration>) {
         self.rhythm = gap.filter(|gap| *gap >= SHORTEST_INTERVAL).or(self.rhythm);
     }

@@ -120,7 +120,7 @@ pub(crate) struct PairStats {
     pub(crate) first_received: Option<Instant>,
     pub(crate) counters: Counters,
     pub(crate) last_received: Option<Instant>,
-    /// Between the last two of the peer's requests that were as far apart as consent checks are.
+    /// Between the last two of the peer's requests that were as far apart as consent checks are, since a pair was selected.
     pub(crate) rhythm: Option<Duration>,
 }
 

@@ -150,11 +150,13 @@ impl Checks {
         pair.stats.requests_received = pair.stats.requests_received.saturating_add(1);
         pair.stats.first_received.get_or_insert(cx.now);
         let before = pair.stats.last_received.replace(cx.now);
-        pair.stats.on_received_after(before.map(|before| cx.now.since(before)));
         let component = pair.component;
         let closed = self.is_closed(component);
         self.on_checked(cx.now, id, before);
         let Some(pair) = self.set.get_mut(id) else { return };
+        if closed {
+            pair.stats.on_received_after(before.map(|before| cx.now.since(before)));
+        }
         match (pair.state, nominated) {
             (PairState::Succeeded(_), Some(standing)) => self.on_nominated(cx, id, standing),
             (PairState::Succeeded(_), None) => {}

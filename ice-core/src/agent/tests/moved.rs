@@ -152,6 +152,58 @@ fn a_peer_that_asks_rarely_is_given_as_long_as_it_takes() {
     assert_eq!(asked(&stage), [changed()], "15 s before, and half as much again");
 }
 
+/// As browsers do, which ask every 2.5 s: more often than RFC 7675 allows.
+#[test]
+fn a_peer_that_asks_often_is_missed_as_soon() {
+    let mut stage = Stage::new(fast(Role::Controlling));
+    stage.add_candidate(PEER, 2_130_706_431);
+    live(&mut stage, 20_000, mapped(1), &[0, 2_500, 5_000, 7_500, 10_000, 12_500, 15_000, 17_500, 19_990]);
+    live(&mut stage, PATIENCE - 20, mapped(2), &[]);
+    assert_eq!(asked(&stage), []);
+    live(&mut stage, 20, mapped(2), &[]);
+    assert_eq!(asked(&stage), [changed()]);
+}
+
+/// RFC 8445 §14.3: a check is repeated at growing distances. Without RFC 7675 nothing follows.
+#[test]
+fn checks_that_are_repeated_promise_no_others() {
+    let mut stage = Stage::new(fast(Role::Controlled));
+    stage.add_candidate(PEER, 2_130_706_431);
+    live(&mut stage, 10_000, mapped(1), &[0, 500, 1_500, 3_500, 7_500]);
+    let nomination = stage.request(RoleClaim::Controlling(1), true);
+    stage.receive(PEER, &nomination);
+    live(&mut stage, 120_000, mapped(2), &[]);
+    assert_eq!(stage.selected(), Some(PEER));
+    assert_eq!(asked(&stage), []);
+}
+
+/// The NAT moves us before the peer has asked twice, and keeps the old mapping for as long as nothing goes out of it.
+#[test]
+fn who_is_moved_early_hears_of_it_when_the_old_mapping_dies() {
+    let mut stage = Stage::new(fast(Role::Controlling));
+    stage.add_candidate(PEER, 2_130_706_431);
+    live(&mut stage, 1_000, mapped(1), &[0]);
+    live(&mut stage, 30_000, mapped(2), &[5_000, 10_000, 15_000, 20_000, 25_000, 29_990]);
+    assert_eq!(asked(&stage), []);
+    live(&mut stage, PATIENCE - 20, mapped(2), &[]);
+    assert_eq!(asked(&stage), []);
+    live(&mut stage, 20, mapped(2), &[]);
+    assert_eq!(asked(&stage), [changed()]);
+}
+
+#[test]
+fn a_peer_that_is_heard_again_takes_the_alarm_back() {
+    let mut stage = connected(fast(Role::Controlling));
+    live(&mut stage, PATIENCE + 10, mapped(2), &[PATIENCE]);
+    assert_eq!(asked(&stage), [changed()]);
+    assert!(stage.agent.explain().causes.is_empty());
+    // Half as long again as between the last two, and a second.
+    live(&mut stage, 11_400, mapped(2), &[]);
+    assert_eq!(asked(&stage), [changed()]);
+    live(&mut stage, 200, mapped(2), &[]);
+    assert_eq!(asked(&stage), [changed(), changed()], "another silence is another reason");
+}
+
 /// Without RFC 7675 a peer need not ask (RFC 8445 §11), and a lite one never does.
 #[test]
 fn the_silence_of_a_peer_that_never_asks_says_nothing() {
@@ -161,6 +213,49 @@ fn the_silence_of_a_peer_that_never_asks_says_nothing() {
     live(&mut stage, 120_000, mapped(2), &[]);
     assert_eq!(stage.selected(), Some(PEER));
     assert_eq!(asked(&stage), []);
+}
+
+/// The alarm is not put off until something else wakes the agent.
+#[test]
+fn the_agent_wakes_for_the_alarm() {
+    let mut stage = connected(fast(Role::Controlling));
+    live(&mut stage, PATIENCE - 20, mapped(2), &[]);
+    let Output::Wait(until) = stage.agent.poll(stage.now, &mut [0; MAX_TRANSMIT]) else { panic!() };
+    // The last request came 10 ms before the move.
+    assert_eq!(until, Some(stage.now + Duration::from_millis(10)));
+    stage.now = stage.now + Duration::from_millis(10);
+    stage.poll();
+    assert_eq!(asked(&stage), [changed()]);
+}
+
+/// One with a mapping for each packet. It asks once, and says what it has seen last.
+#[test]
+fn a_nat_that_moves_us_all_the_time_asks_once() {
+    let mut stage = connected(fast(Role::Controlling));
+    for port in 2..100 {
+        live(&mut stage, 5_000, mapped(port), &[]);
+        assert_eq!(stage.agent.moves.len(), 1);
+    }
+    assert_eq!(asked(&stage).len(), 1);
+    assert_eq!(stage.agent.explain().causes, [Cause::MappingChanged { mapped: mapped(99) }]);
+}
+
+/// Each restart is as good as a call: there is nothing to miss before the peer has asked for consent in it.
+#[test]
+fn a_restart_by_itself_is_followed_by_another_after_a_new_silence_only() {
+    let config = AgentConfig { restart_by_itself: true, ..fast(Role::Controlling) };
+    let mut stage = connected(config);
+    live(&mut stage, PATIENCE, mapped(2), &[]);
+    let next = Credentials::new("peer2", stage.credentials.password()).unwrap();
+    stage.credentials = next.clone();
+    stage.agent.set_remote_credentials(stage.now, next).unwrap();
+    stage.add_candidate(PEER, 2_130_706_431);
+    live(&mut stage, 5_000, mapped(3), &[0]);
+    assert_eq!(stage.selected(), Some(PEER));
+    for port in 4..24 {
+        live(&mut stage, 5_000, mapped(port), &[]);
+    }
+    assert_eq!(asked(&stage), [changed()]);
 }
 
 #[test]

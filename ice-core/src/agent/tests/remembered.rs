@@ -5,7 +5,7 @@ use super::relay_bench;
 use super::servers::{HOME, Place, RTT, Reply, at, server};
 use super::*;
 use crate::base::{SocketId, Tuple};
-use crate::candidate::CandidateType;
+use crate::candidate::{CandidateFilter, CandidateType};
 use crate::wire::{Class, ErrorCode, Message, MessageWriter, Method};
 
 const OLD: &str = "203.0.113.9:6000";
@@ -237,6 +237,147 @@ fn a_restart_that_is_prepared_describes_what_was_confirmed() {
         place.agent.apply_restart(place.now).unwrap();
         place.run(3_000, |_| Reply::Sees(seen));
         assert_eq!((place.reflexive(), place.ends()), (vec![], vec![]), "all was told");
+    }
+}
+
+/// The NAT has moved us there and back again: what it maps now is old to the current generation, and new to the staged one.
+#[test]
+fn a_restart_that_is_prepared_describes_an_address_that_has_come_back() {
+    let mut place = Place::gathered(1);
+    place.run(20_000, |_| Reply::Sees(NEW));
+    let staged = place.agent.prepare_restart(place.now).unwrap();
+    place.run(21_000, |_| Reply::Sees(OLD));
+    assert_eq!(place.told_for(staged.ufrag()), [(20_000, at(HOME)), (20_000 + RTT, at(OLD))]);
+    assert_eq!(place.agent.local_description().streams[0].candidates.len(), 2);
+}
+
+#[test]
+fn what_was_confirmed_is_not_asked_again_when_a_prepared_restart_is_applied() {
+    let mut place = Place::gathered(1);
+    place.agent.prepare_restart(place.now).unwrap();
+    place.run(1_900, |_| Reply::Sees(OLD));
+    place.forget();
+    place.restart();
+    assert_eq!(place.agent.local_description().streams[0].candidates.len(), 2);
+    place.run(9_000, |_| Reply::Sees(OLD));
+    assert_eq!(place.asked, []);
+}
+
+/// What was told for the current generation stays told, and what it still waits for is its own.
+#[test]
+fn a_staged_generation_settles_its_own_doubts_only() {
+    let mut place = Place::gathered(1);
+    place.agent.prepare_restart(place.now).unwrap();
+    place.run(1_900, |_| Reply::Sees(NEW));
+    place.agent.cancel_restart(place.now).unwrap();
+    let described = &place.agent.local_description().streams[0].candidates;
+    let addresses: Vec<_> = described.iter().filter_map(|c| c.address.socket_addr()).collect();
+    assert_eq!(addresses, [at(HOME), at(OLD), at(NEW)]);
+
+    let mut place = Place::gathered(1);
+    place.restart();
+    let current = place.agent.local_credentials().clone();
+    let staged = place.agent.prepare_restart(place.now).unwrap();
+    place.agent.end_of_local_candidates(place.now);
+    place.run(1_900, |_| Reply::Sees(NEW));
+    assert_eq!(place.told_for(staged.ufrag()), [(1_000, at(HOME)), (1_000, at(OLD))]);
+    assert_eq!(place.told_for(current.ufrag()), [(1_000, at(HOME)), (1_000 + RTT, at(NEW))]);
+}
+
+/// Neither what waits for its turn nor a keepalive that falls due meanwhile makes it two.
+#[test]
+fn each_server_is_asked_once_by_restarts_of_one_moment() {
+    let mut place = Place::gathered(2);
+    place.restart();
+    place.restart();
+    place.run(9_000, |_| Reply::Sees(OLD));
+    assert_eq!(place.asked_at(), [1_000, 1_050]);
+    // The keepalive would be at 16,040.
+    place.run(16_030, |_| Reply::Sees(OLD));
+    place.forget();
+    place.restart();
+    place.run(20_000, |_| Reply::Sees(OLD));
+    assert_eq!(place.asked_at(), [16_030, 16_080]);
+}
+
+#[test]
+fn a_server_that_was_never_heard_keeps_no_restart_waiting() {
+    let mut place = Place::new(role(Role::Controlling));
+    (1..=2).for_each(|number| place.add(number));
+    let first_only =
+        |seen| move |t: Tuple| if t.remote == server(1) { Reply::Sees(seen) } else { Reply::Nothing };
+    place.run(10_000, first_only(OLD));
+    place.forget();
+    place.restart();
+    place.run(20_000, first_only(OLD));
+    assert_eq!((place.reflexive(), place.ends()), (vec![(10_000 + RTT, at(OLD))], vec![10_000 + RTT]));
+}
+
+#[test]
+fn the_end_of_gathering_waits_for_no_socket_that_is_gone() {
+    let mut place = Place::new(role(Role::Controlling));
+    place.up(1, "10.0.0.2:5000");
+    place.add(1);
+    place.run(1_000, |t| if t.socket == SocketId(0) { Reply::Sees(OLD) } else { Reply::Nothing });
+    place.agent.socket_down(place.now, SocketId(1)).unwrap();
+    place.run(9_000, |_| Reply::Nothing);
+    assert_eq!(place.ends(), [1_000]);
+}
+
+/// The application vouches for a candidate of a socket: not for one that never was, nor for another socket of the same name.
+#[test]
+fn what_the_application_knew_of_a_socket_goes_with_it() {
+    for is_known in [false, true] {
+        let hidden = CandidateFilter::relay_only();
+        let filter = if is_known { CandidateFilter::default() } else { hidden };
+        let mut place = Place::new(AgentConfig { local_filter: filter, ..role(Role::Controlling) });
+        place.agent.add_mapped(place.now, SocketId(0), at(OLD)).unwrap();
+        if is_known {
+            place.agent.socket_down(place.now, SocketId(0)).unwrap();
+            place.up(0, HOME);
+        }
+        place.agent.set_local_filter(place.now, CandidateFilter::default()).unwrap();
+        place.add(1);
+        place.run(1_000, |_| Reply::Sees(OLD));
+        place.forget();
+        place.restart();
+        place.run(9_000, |_| Reply::Sees(NEW));
+        assert_eq!(place.reflexive(), [(1_000 + RTT, at(NEW))], "{is_known}");
+    }
+}
+
+/// A stream says nothing of where a datagram would come from.
+#[test]
+fn a_turn_server_over_tcp_is_not_asked_over_udp() {
+    let (mut stage, _) = Stage::with_tcp_relay(role(Role::Controlling));
+    stage.sent.clear();
+    stage.agent.restart(stage.now).unwrap();
+    stage.poll();
+    assert_eq!(stage.sent, []);
+    assert!(stage.events.contains(&Event::GatheringDone));
+}
+
+/// It is no address of the socket's family, and so it says nothing of where the socket is seen.
+#[test]
+fn an_answer_that_is_of_no_use_takes_nothing_away() {
+    for seen in ["[2001:db8::9]:7000", "203.0.113.9:0"] {
+        let mut place = Place::gathered(1);
+        place.restart();
+        place.run(9_000, |_| Reply::Sees(seen));
+        assert_eq!((place.reflexive(), place.ends()), (vec![(1_000 + RTT, at(OLD))], vec![1_000 + RTT]));
+    }
+}
+
+/// A filter that comes after the restart holds for what has not been told by then.
+#[test]
+fn what_is_held_back_is_not_told_against_a_filter() {
+    for answers in [true, false] {
+        let mut place = Place::gathered(1);
+        place.restart();
+        place.run(1_010, |_| Reply::Nothing);
+        place.agent.set_local_filter(place.now, CandidateFilter::relay_only()).unwrap();
+        place.run(9_000, |_| if answers { Reply::Sees(OLD) } else { Reply::Nothing });
+        assert_eq!(place.reflexive(), []);
     }
 }
 
