@@ -1,11 +1,27 @@
-//! The TCP connections of a NAT: which of its mappings each goes through, and whether it is established (RFC 5382 §5). What belongs to a
+//! The TCP connections of a NAT: which of its mappings each goes through, and in which phase it is (RFC 5382 §5). What belongs to a
 //! connection passes as long as the NAT knows of it, and makes nothing new.
 
 use core::net::SocketAddrV4;
+use core::time::Duration;
 
 use floe_core::base::Instant;
 
+use super::NatConfig;
 use super::table::{Binding, NatTable, is_time_to_sweep};
+
+/// A connection that goes through a mapping. Each has its own time (REQ-5), whatever else goes through that.
+pub(super) struct Connection {
+    phase: Phase,
+    until: Instant,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    PartiallyOpen,
+    Established,
+    /// What was sent before the end, and the end itself, may have to be sent again.
+    Closing,
+}
 
 impl NatTable {
     /// A segment goes out: the source address that it leaves with. None if this connection is not known here (any more).
@@ -57,14 +73,21 @@ impl NatTable {
     ) -> bool {
         let Some(here) = self.bindings.get_mut(&external) else { return false };
         let Some(binding) = here.iter_mut().find(|binding| owns(binding)) else { return false };
-        let with = (*remote.ip(), remote.port());
-        if ends {
-            binding.connections.remove(&with);
-        } else {
+        let Some(connection) = binding.connections.get_mut(&(*remote.ip(), remote.port())) else {
+            return false;
+        };
+        connection.phase = match connection.phase {
+            _ if ends => Phase::Closing,
             // The answer to the request to connect is the first.
-            binding.connections.insert(with, true);
+            Phase::PartiallyOpen => Phase::Established,
+            phase => phase,
+        };
+        let phase = connection.phase;
+        let until = now + binding.keeps(phase, &self.config);
+        if let Some(connection) = binding.connections.get_mut(&(*remote.ip(), remote.port())) {
+            connection.until = until;
         }
-        binding.expires = now + binding.lifetime(&self.config, self.protocol);
+        binding.expires = now + binding.lifetime(now, &self.config, self.protocol);
         if let Some(permit) = self.config.filtering.relevant(remote) {
             binding.permit(now, permit, binding.expires);
         }
@@ -74,15 +97,36 @@ impl NatTable {
 
 impl Binding {
     /// A request to connect has passed, in or out.
-    pub(super) fn begin(&mut self, remote: SocketAddrV4) {
+    pub(super) fn begin(&mut self, now: Instant, remote: SocketAddrV4, config: &NatConfig) {
         if is_time_to_sweep(self.connections.len()) {
-            self.connections.retain(|_, is_established| *is_established);
+            self.connections.retain(|_, connection| now < connection.until);
         }
-        self.connections.entry((*remote.ip(), remote.port())).or_insert(false);
+        // It may be one that was repeated.
+        if !self.connection(now, remote).is_some_and(|known| known.phase == Phase::Established) {
+            let until = now + self.keeps(Phase::PartiallyOpen, config);
+            let connection = Connection { phase: Phase::PartiallyOpen, until };
+            self.connections.insert((*remote.ip(), remote.port()), connection);
+        }
+    }
+
+    /// Whether a connection goes through it that is established.
+    pub(super) fn carries(&self, now: Instant) -> bool {
+        self.connections.values().any(|with| with.phase == Phase::Established && now < with.until)
     }
 
     fn connects(&self, now: Instant, remote: SocketAddrV4) -> bool {
-        now < self.expires && self.connections.contains_key(&(*remote.ip(), remote.port()))
+        now < self.expires && self.connection(now, remote).is_some()
+    }
+
+    fn connection(&self, now: Instant, remote: SocketAddrV4) -> Option<&Connection> {
+        self.connections.get(&(*remote.ip(), remote.port())).filter(|connection| now < connection.until)
+    }
+
+    /// How long a connection is known without being used.
+    fn keeps(&self, phase: Phase, config: &NatConfig) -> Duration {
+        let lifetimes = config.tcp_lifetimes;
+        let time = if phase == Phase::Established { lifetimes.established } else { lifetimes.transitory };
+        time.saturating_add(self.jitter)
     }
 }
 
@@ -101,10 +145,13 @@ mod tests {
         let [inside, remote] = [[10, 0, 0, 2], [192, 0, 2, 9]].map(|ip| SocketAddrV4::new(ip.into(), 5_000));
         let mapped = nat.outbound(Instant::ZERO, inside, remote, &mut Dice::new(1, 0)).unwrap();
         assert!(nat.segment_in(Instant::ZERO, mapped, remote, false));
-        for n in 0..10_000_u32 {
-            assert!(nat.inbound(Instant::ZERO, mapped, SocketAddrV4::new(Ipv4Addr::from(n), 9)));
-            assert!(nat.bindings.values().flatten().all(|binding| binding.connections.len() <= 64));
+        for n in 0..10_000_u64 {
+            let now = Instant::from_millis(n * 4_000);
+            assert!(nat.segment_in(now, mapped, remote, false));
+            assert!(nat.inbound(now, mapped, SocketAddrV4::new(Ipv4Addr::from(n as u32), 9)));
+            assert!(nat.bindings.values().flatten().all(|binding| binding.connections.len() <= 128));
         }
-        assert_eq!(nat.connected(Instant::ZERO, mapped, remote), Some(inside), "an established one is kept");
+        let now = Instant::from_millis(40_000_000);
+        assert_eq!(nat.connected(now, mapped, remote), Some(inside), "an established one is kept");
     }
 }

@@ -1,0 +1,129 @@
+//! How streams end: through boxes, across cuts, and when one side knows of it before the other.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests fail by panicking")]
+
+use core::net::SocketAddr;
+use core::time::Duration;
+
+use floe_sim::{
+    Attachment, Firewall, Happening, HostId, LinkConfig, NatConfig, Network, Refusal, RouterConfig,
+    StreamChange, StreamEvent, StreamId, StreamKind, TcpLifetimes,
+};
+
+const MS: Duration = Duration::from_millis(1);
+const SECOND: Duration = Duration::from_secs(1);
+
+/// A client behind a router, a server that is not, and an open stream between them.
+struct Lab {
+    net: Network,
+    client: HostId,
+    server: HostId,
+    at: SocketAddr,
+    ours: StreamId,
+    theirs: StreamId,
+}
+
+fn lab(router: impl Into<RouterConfig>) -> Lab {
+    let mut net = Network::seeded(1);
+    let router = net.add_router(Attachment::Public, router);
+    let [client, server] = [Attachment::Behind(router), Attachment::Public].map(|place| net.add_host(place));
+    let at = SocketAddr::new(net.addresses(server).next().unwrap(), 3478);
+    net.listen(server, at, StreamKind::Tcp).unwrap();
+    let [ours, theirs] = connected(&mut net, (client, None), (server, at));
+    Lab { net, client, server, at, ours, theirs }
+}
+
+fn connected(
+    net: &mut Network,
+    (client, from): (HostId, Option<SocketAddr>),
+    (server, at): (HostId, SocketAddr),
+) -> [StreamId; 2] {
+    let ours = net.connect(client, from, at, StreamKind::Tcp).unwrap();
+    let events = run(net, SECOND);
+    let theirs = events.iter().find(|event| event.host == server).unwrap().stream;
+    assert!(events.iter().any(|e| (e.stream, &e.change) == (ours, &StreamChange::Connected)));
+    [ours, theirs]
+}
+
+fn run(net: &mut Network, time: Duration) -> Vec<StreamEvent> {
+    let end = net.now() + time;
+    let happenings = core::iter::from_fn(|| net.advance_all(end));
+    happenings
+        .map(|happening| match happening {
+            Happening::Stream(event) => event,
+            other => panic!("{other:?}"),
+        })
+        .collect()
+}
+
+/// What happens within this time, to which end, and after how many milliseconds.
+fn told(net: &mut Network, time: Duration) -> Vec<(StreamId, u128, StreamChange)> {
+    let start = net.now();
+    run(net, time).into_iter().map(|e| (e.stream, e.at.since(start).as_millis(), e.change)).collect()
+}
+
+fn bytes(text: &[u8]) -> StreamChange {
+    StreamChange::Bytes(text.to_vec())
+}
+
+fn boxes() -> [RouterConfig; 3] {
+    [
+        NatConfig::port_restricted().into(),
+        NatConfig::symmetric().with_segment_refusal(Refusal::Reject).into(),
+        RouterConfig::default().with_firewall(Firewall::STATEFUL.rejecting()),
+    ]
+}
+
+/// RFC 5382 §5: a connection is closing when both sides have said so, and is kept for minutes then, so that this comes through.
+#[test]
+fn last_words_get_through_a_box_after_a_cut() {
+    for router in boxes() {
+        for closes in 0..2 {
+            let mut lab = lab(router.clone());
+            let hosts = [lab.client, lab.server];
+            let [from, to] = [hosts[closes], hosts[1 - closes]];
+            let [ours, theirs] = [[lab.ours, lab.theirs][closes], [lab.theirs, lab.ours][closes]];
+            lab.net.block(from, to);
+            assert!(lab.net.write(ours, b"bye") && lab.net.close_stream(ours));
+            assert_eq!(run(&mut lab.net, 4_500 * MS), []);
+            lab.net.unblock(from, to);
+            let expected = [(theirs, 520, bytes(b"bye")), (theirs, 520, StreamChange::Ended)];
+            assert_eq!(told(&mut lab.net, 120 * SECOND), expected, "{closes}");
+        }
+    }
+}
+
+/// RFC 5382 REQ-5 speaks of connections: one that is idle is not kept by another of the same mapping.
+#[test]
+fn an_idle_connection_is_forgotten_whatever_else_goes_through_its_mapping() {
+    let four = 240 * SECOND;
+    let lifetimes = TcpLifetimes { established: four, transitory: 60 * SECOND };
+    let mut lab = lab(NatConfig::full_cone().with_tcp_lifetimes(lifetimes));
+    let other = SocketAddr::new(lab.at.ip(), 5_349);
+    lab.net.listen(lab.server, other, StreamKind::Tcp).unwrap();
+    let from = lab.net.stream_address(lab.ours);
+    let [busy, _] = connected(&mut lab.net, (lab.client, from), (lab.server, other));
+    for _ in 0..5 {
+        assert!(lab.net.write(busy, b"x"));
+        assert_eq!(run(&mut lab.net, 60 * SECOND).len(), 1);
+    }
+    assert!(lab.net.write(lab.ours, b"x"));
+    assert_eq!(told(&mut lab.net, 120 * SECOND), [(lab.ours, 60_000, StreamChange::TimedOut)]);
+    assert!(lab.net.write(busy, b"x"));
+    assert_eq!(run(&mut lab.net, SECOND).len(), 1);
+}
+
+#[test]
+fn hundreds_of_connections_begin_at_once_through_one_mapping() {
+    let mut net = Network::seeded(1);
+    let nat = net.add_nat(NatConfig::full_cone());
+    let client = net.add_host(Attachment::Behind(nat));
+    let local = SocketAddr::new(net.addresses(client).next().unwrap(), 5_000);
+    for _ in 0..300 {
+        let server = net.add_host(Attachment::Public);
+        let at = SocketAddr::new(net.addresses(server).next().unwrap(), 3478);
+        net.listen(server, at, StreamKind::Tcp).unwrap();
+        net.connect(client, Some(local), at, StreamKind::Tcp).unwrap();
+    }
+    let events = run(&mut net, SECOND);
+    assert_eq!(events.iter().filter(|e| e.change == StreamChange::Connected).count(), 300);
+}
