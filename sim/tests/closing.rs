@@ -5,7 +5,7 @@ use core::net::SocketAddr;
 use core::time::Duration;
 
 use floe_sim::{
-    Attachment, Firewall, Happening, HostId, LinkConfig, NatConfig, Network, Refusal, RouterConfig,
+    Attachment, Clock, Firewall, Happening, HostId, LinkConfig, NatConfig, Network, Refusal, RouterConfig,
     StreamChange, StreamEvent, StreamId, StreamKind, TcpLifetimes,
 };
 
@@ -92,6 +92,59 @@ fn last_words_get_through_a_box_after_a_cut() {
     }
 }
 
+#[test]
+fn what_is_written_to_one_who_has_closed_is_taken_until_that_is_known() {
+    for router in boxes() {
+        let mut lab = lab(router);
+        assert!(lab.net.close_stream(lab.theirs));
+        assert_eq!(run(&mut lab.net, 10 * MS), []);
+        assert!(lab.net.write(lab.ours, b"x"), "nobody here knows of it");
+        assert_eq!(told(&mut lab.net, 120 * SECOND), [(lab.ours, 10, StreamChange::Ended)]);
+        assert!(!lab.net.write(lab.ours, b"x"));
+    }
+}
+
+/// What crosses the end does not take away what came before that.
+#[test]
+fn what_crosses_the_end_is_lost_and_nothing_else() {
+    let mut lab = lab(NatConfig::port_restricted());
+    lab.net.set_link_from(lab.server, lab.client, LinkConfig::one_way(300 * MS));
+    assert!(lab.net.write(lab.theirs, b"bye") && lab.net.close_stream(lab.theirs));
+    assert!(lab.net.write(lab.ours, b"x"));
+    let expected = [(lab.ours, 300, bytes(b"bye")), (lab.ours, 300, StreamChange::Ended)];
+    assert_eq!(told(&mut lab.net, 120 * SECOND), expected);
+}
+
+#[test]
+fn who_has_missed_the_end_is_reset_when_it_writes() {
+    for router in boxes() {
+        let mut lab = lab(router);
+        lab.net.block(lab.server, lab.client);
+        assert!(lab.net.close_stream(lab.theirs));
+        assert_eq!(run(&mut lab.net, 100 * SECOND), []);
+        lab.net.unblock(lab.server, lab.client);
+        assert_eq!(run(&mut lab.net, SECOND), []);
+        assert!(lab.net.write(lab.ours, b"are you there?"));
+        assert_eq!(told(&mut lab.net, 120 * SECOND), [(lab.ours, 40, StreamChange::Reset)]);
+        // Its port is free, and so is the server's.
+        let from = lab.net.stream_address(lab.ours);
+        assert_eq!(from, None);
+        connected(&mut lab.net, (lab.client, None), (lab.server, lab.at));
+    }
+}
+
+#[test]
+fn what_is_left_of_a_stream_that_both_have_closed_is_nothing() {
+    let mut lab = lab(NatConfig::port_restricted());
+    lab.net.block(lab.client, lab.server);
+    lab.net.block(lab.server, lab.client);
+    for end in [lab.ours, lab.theirs] {
+        assert!(lab.net.write(end, b"bye") && lab.net.close_stream(end));
+    }
+    assert_eq!(run(&mut lab.net, 300 * SECOND), []);
+    assert_eq!((lab.net.pieces_in_streams(), lab.net.next_event()), (0, None));
+}
+
 /// RFC 5382 REQ-5 speaks of connections: one that is idle is not kept by another of the same mapping.
 #[test]
 fn an_idle_connection_is_forgotten_whatever_else_goes_through_its_mapping() {
@@ -126,4 +179,26 @@ fn hundreds_of_connections_begin_at_once_through_one_mapping() {
     }
     let events = run(&mut net, SECOND);
     assert_eq!(events.iter().filter(|e| e.change == StreamChange::Connected).count(), 300);
+}
+
+#[test]
+fn whose_firewall_is_silent_says_nothing_for_another() {
+    let mut lab = lab(RouterConfig::default());
+    // The server's lets streams in, and would tell what it does not; the client's has forgotten this one.
+    lab.net.set_firewall(lab.server, Firewall { udp: false, ..Firewall::OPEN }.rejecting());
+    lab.net.set_firewall(lab.client, Firewall::STATEFUL);
+    assert!(lab.net.write(lab.ours, b"x"));
+    assert_eq!(told(&mut lab.net, 120 * SECOND), [(lab.ours, 60_000, StreamChange::TimedOut)]);
+}
+
+#[test]
+fn an_attempt_that_is_refused_in_a_long_sleep_is_over_when_the_host_wakes() {
+    let mut lab = lab(RouterConfig::default());
+    let nobody = SocketAddr::new(lab.at.ip(), 9);
+    let stream = lab.net.connect(lab.client, None, nobody, StreamKind::Tcp).unwrap();
+    assert_eq!(run(&mut lab.net, 30 * MS), []);
+    lab.net.sleep(lab.client, lab.net.now() + 300 * SECOND, Clock::Jumps);
+    let events = run(&mut lab.net, 600 * SECOND);
+    assert_eq!(events.iter().map(|e| e.stream).collect::<Vec<_>>(), [stream]);
+    assert_eq!(lab.net.stream_address(stream), None);
 }

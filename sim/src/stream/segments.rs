@@ -4,7 +4,7 @@
 use core::net::SocketAddr;
 use core::time::Duration;
 
-use super::table::{Flight, Item, Streams};
+use super::table::{End, Flight, Item, Streams};
 use super::{Pieces, StreamChange, StreamEvent, StreamId};
 use crate::firewall::Cargo;
 use crate::link::Links;
@@ -141,15 +141,23 @@ impl Streams {
             },
         };
         let sender = end.other.map(|(id, _)| id);
+        let is_gone = end.is_gone;
+        let has_closed =
+            is_gone && sender.and_then(|id| self.ends.get(&id)).is_some_and(End::has_its_end_to_come);
         match got_in {
-            Ok(got) if (got.host, got.local, got.remote) == (host, local, remote) && !end.is_gone => {
+            // Its end is still to come to the other side, with all that was said before: nothing else does.
+            Ok(_) if has_closed => {
+                self.ends.get_mut(&at)?.incoming.pop_front();
+                None
+            }
+            Ok(got) if (got.host, got.local, got.remote) == (host, local, remote) && !is_gone => {
                 self.deliver(topology, now, at)
             }
             Err((reason, whose)) if whose == from.host && topology.resets(reason, whose) => {
                 self.give_up(at);
                 self.finish(topology, now, sender?, StreamChange::Reset)
             }
-            Err((reason, _)) if !topology.resets(reason, host) => self.stall(topology, now, sender, at),
+            Err((reason, whose)) if !topology.resets(reason, whose) => self.stall(topology, now, sender, at),
             // Nor does the answer get back.
             _ if links.is_cut(host, from.host) => self.stall(topology, now, sender, at),
             // A host knows no such stream, perhaps because that has moved, or a box in front of it does not, and says so.
@@ -204,7 +212,8 @@ impl Streams {
             return None;
         }
         self.give_up(at);
-        self.finish(topology, now, sender?, StreamChange::TimedOut)
+        // It is of somebody on the way where there is no sender: a refusal.
+        self.finish(topology, now, sender.unwrap_or(at), StreamChange::TimedOut)
     }
 
     /// Throws away what was on its way to an end.
@@ -214,6 +223,13 @@ impl Streams {
             end.waiting.clear();
             end.stalled = None;
         }
+    }
+}
+
+impl End {
+    fn has_its_end_to_come(&self) -> bool {
+        let items = self.incoming.iter().map(|segment| &segment.item);
+        items.chain(self.waiting.iter().map(|waiting| &waiting.item)).any(Item::ends)
     }
 }
 
@@ -233,7 +249,10 @@ impl Item {
     }
 
     fn cargo(&self) -> Cargo {
-        let ends = matches!(self, Self::Change(change) if *change != StreamChange::Connected);
-        Cargo::Segment { ends }
+        Cargo::Segment { ends: self.ends() }
+    }
+
+    fn ends(&self) -> bool {
+        matches!(self, Self::Change(change) if *change != StreamChange::Connected)
     }
 }
