@@ -144,15 +144,19 @@ impl Streams {
             }
         };
         let link = links.between(host, || topology.find(cargo, now, way).ok());
-        let loss = match link.bursts {
-            Some(_) => {
-                let receiver = topology.find(cargo, now, way).ok();
-                links.state(host, receiver).loss(&link, &mut end.dice)
+        let (mut loss, mut queued) = (link.loss, Duration::ZERO);
+        if link.has_state() {
+            let receiver = topology.find(cargo, now, way).ok();
+            let state = links.state(host, receiver);
+            if let Some(bandwidth) = link.bandwidth {
+                // Without room it is lost, as a datagram is.
+                let Some(time) = state.pass(now, link.segment(0, to).0, bandwidth) else { return };
+                queued = time;
             }
-            None => link.loss,
-        };
+            loss = state.loss(&link, &mut end.dice);
+        }
         if !end.dice.chance(loss) {
-            self.queue.push(now + link.transit(&mut end.dice), Flight::Syn { from, way });
+            self.queue.push(now + link.transit(&mut end.dice) + queued, Flight::Syn { from, way });
         }
     }
 
@@ -244,7 +248,7 @@ impl Streams {
             Flight::Syn { from, way } => self.on_syn(topology, links, now, from, way),
             Flight::Again { from, attempt } => self.on_again(topology, links, now, from, attempt),
             Flight::Room(to) => {
-                self.push_on(topology, links, now, to);
+                self.push_on(topology, links, now, (to, 1));
                 None
             }
             Flight::Arrival(at) => self.on_arrival(topology, links, now, at),
