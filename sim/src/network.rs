@@ -72,7 +72,7 @@ impl Network {
             errors: Queue::new(),
             ports_answer: false,
             scripts: Queue::new(),
-            topology: Topology::new(Dice::new(seed, 2)),
+            topology: Topology::new(Dice::new(seed, 2), Dice::new(seed, 6)),
             links: Links::default(),
             streams: Streams::new(seed),
             link_dice: Dice::new(seed, 1),

@@ -1,10 +1,12 @@
-//! What streams leave to each other on the links that they share.
+//! What streams leave to each other, to themselves and to datagrams on the links and in the NATs that they share.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests fail by panicking")]
 
 use core::net::SocketAddr;
 use core::time::Duration;
 
-use floe_sim::{Attachment, Happening, HostId, LinkConfig, Network, StreamChange, StreamEvent, StreamKind};
+use floe_sim::{
+    Attachment, Happening, HostId, LinkConfig, NatConfig, Network, StreamChange, StreamEvent, StreamKind,
+};
 
 const MS: Duration = Duration::from_millis(1);
 const SECOND: Duration = Duration::from_secs(1);
@@ -106,4 +108,34 @@ fn each_packet_of_what_is_written_may_be_lost() {
     // One packet: one of fifty. 45 packets: all but 0.98^45, that is 60 %.
     assert!((3..25).contains(&late(1_000)));
     assert!((250..350).contains(&late(45 * 1_460)));
+}
+
+#[test]
+fn datagrams_keep_their_ports_and_their_luck_when_there_are_streams_too() {
+    let play = |with_streams: bool| {
+        let (mut net, server, _, at) = two(1);
+        net.set_link(LinkConfig::one_way(20 * MS).with_loss(0.3).with_jitter(30 * MS));
+        let nat = NatConfig::symmetric().with_lifetime_jitter(SECOND);
+        let nat = net.add_nat(nat);
+        let [client, other] = [(); 2].map(|()| net.add_host(Attachment::Behind(nat)));
+        let local = net.bind(client, None).unwrap();
+        let mut came = Vec::new();
+        for _ in 0..50 {
+            let to = net.bind(server, None).unwrap();
+            if with_streams {
+                net.connect(other, None, at, StreamKind::Tcp).unwrap();
+            }
+            net.send((client, local), to, b"x");
+            let end = net.now() + SECOND;
+            while let Some(happening) = net.advance_all(end) {
+                if let Happening::Datagram(got) = happening {
+                    came.push((got.at, got.remote));
+                }
+            }
+        }
+        came
+    };
+    let alone = play(false);
+    assert!((25..50).contains(&alone.len()));
+    assert_eq!(play(true), alone);
 }
