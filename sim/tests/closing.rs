@@ -110,6 +110,8 @@ fn what_crosses_the_end_is_lost_and_nothing_else() {
     let mut lab = lab(NatConfig::port_restricted());
     lab.net.set_link_from(lab.server, lab.client, LinkConfig::one_way(300 * MS));
     assert!(lab.net.write(lab.theirs, b"bye") && lab.net.close_stream(lab.theirs));
+    // A reset would be there long before.
+    lab.net.reset_link_from(lab.server, lab.client);
     assert!(lab.net.write(lab.ours, b"x"));
     let expected = [(lab.ours, 300, bytes(b"bye")), (lab.ours, 300, StreamChange::Ended)];
     assert_eq!(told(&mut lab.net, 120 * SECOND), expected);
@@ -141,8 +143,58 @@ fn what_is_left_of_a_stream_that_both_have_closed_is_nothing() {
     for end in [lab.ours, lab.theirs] {
         assert!(lab.net.write(end, b"bye") && lab.net.close_stream(end));
     }
+    assert_eq!(lab.net.pieces_in_streams(), 0);
     assert_eq!(run(&mut lab.net, 300 * SECOND), []);
-    assert_eq!((lab.net.pieces_in_streams(), lab.net.next_event()), (0, None));
+    assert_eq!(lab.net.next_event(), None);
+}
+
+/// What waits for its link is lost with what is on it.
+#[test]
+fn a_stream_that_is_over_takes_with_it_what_waits() {
+    let narrow = LinkConfig::one_way(20 * MS).with_bandwidth(100_000, 5_000);
+    let fill = |lab: &mut Lab| {
+        lab.net.set_link(narrow);
+        for _ in 0..10 {
+            assert!(lab.net.write(lab.ours, &[7; 5_000]));
+        }
+    };
+    // Given up, after a minute in which a part of it has gone for nothing.
+    let mut lab = self::lab(RouterConfig::default());
+    lab.net.set_link_from(lab.server, lab.client, narrow);
+    lab.net.block(lab.client, lab.server);
+    fill(&mut lab);
+    lab.net.set_link(narrow.with_bandwidth(10_000, 5_000));
+    let events = run(&mut lab.net, 70 * SECOND);
+    assert_eq!(events.iter().map(|e| &e.change).collect::<Vec<_>>(), [&StreamChange::TimedOut]);
+    assert_eq!(lab.net.pieces_in_streams(), 0);
+    lab.net.unblock(lab.client, lab.server);
+    assert_eq!(run(&mut lab.net, 300 * SECOND), []);
+    // Broken off: that waits for what is on the link, which is a packet of 120 ms.
+    let mut lab = self::lab(RouterConfig::default());
+    fill(&mut lab);
+    assert!(lab.net.reset_stream(lab.ours));
+    let events = told(&mut lab.net, 300 * SECOND);
+    assert!(
+        matches!(events[..], [(end, after, StreamChange::Reset)] if end == lab.theirs && after < 300),
+        "{events:?}"
+    );
+}
+
+#[test]
+fn what_is_sent_again_goes_the_way_that_there_is_then() {
+    let mut net = Network::seeded(1);
+    let nat = net.add_nat(NatConfig::port_restricted());
+    let [client, server] = [Attachment::Behind(nat), Attachment::Public].map(|place| net.add_host(place));
+    let at = SocketAddr::new(net.addresses(server).next().unwrap(), 3478);
+    net.listen(server, at, StreamKind::Tcp).unwrap();
+    let [ours, _] = connected(&mut net, (client, None), (server, at));
+    net.block(client, server);
+    assert!(net.write(ours, b"x"));
+    assert_eq!(run(&mut net, 4_500 * MS), []);
+    // The server does not know the address that it comes from then.
+    net.rebind(nat);
+    net.unblock(client, server);
+    assert_eq!(told(&mut net, 120 * SECOND), [(ours, 540, StreamChange::Reset)]);
 }
 
 /// RFC 5382 REQ-5 speaks of connections: one that is idle is not kept by another of the same mapping.

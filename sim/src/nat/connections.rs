@@ -154,4 +154,66 @@ mod tests {
         let now = Instant::from_millis(40_000_000);
         assert_eq!(nat.connected(now, mapped, remote), Some(inside), "an established one is kept");
     }
+
+    const HOUR: u64 = 3_600;
+
+    fn at(seconds: u64) -> Instant {
+        Instant::from_millis(seconds * 1_000)
+    }
+
+    /// A NAT through which this inside has asked for connections to these ports of one remote address.
+    fn asked(config: NatConfig, ports: &[u16]) -> (NatTable, [SocketAddrV4; 2], Vec<SocketAddrV4>) {
+        let mut nat = NatTable::new(config, vec![Ipv4Addr::new(203, 0, 113, 1)], Protocol::Tcp);
+        let inside = SocketAddrV4::new(Ipv4Addr::new(10, 0, 0, 2), 5_000);
+        let remotes: Vec<_> =
+            ports.iter().map(|port| SocketAddrV4::new(Ipv4Addr::new(192, 0, 2, 9), *port)).collect();
+        let mapped = remotes.iter().map(|to| nat.outbound(at(0), inside, *to, &mut Dice::new(1, 0)).unwrap());
+        let mapped = mapped.last().unwrap();
+        (nat, [inside, mapped], remotes)
+    }
+
+    #[test]
+    fn a_request_that_is_repeated_does_not_make_an_established_connection_transitory() {
+        let (mut nat, [inside, mapped], remotes) = asked(NatConfig::full_cone(), &[1]);
+        assert!(nat.segment_in(at(1), mapped, remotes[0], false));
+        assert_eq!(nat.outbound(at(2), inside, remotes[0], &mut Dice::new(1, 0)), Some(mapped));
+        assert_eq!(nat.connected(at(2 * HOUR), mapped, remotes[0]), Some(inside));
+    }
+
+    #[test]
+    fn what_comes_late_does_not_reopen_a_connection_that_is_closing() {
+        let (mut nat, [inside, mapped], remotes) = asked(NatConfig::full_cone(), &[1]);
+        assert!(nat.segment_in(at(1), mapped, remotes[0], false));
+        assert_eq!(nat.segment_out(at(2), inside, remotes[0], true), Some(mapped));
+        assert!(nat.segment_in(at(3), mapped, remotes[0], false));
+        assert_eq!(nat.connected(at(242), mapped, remotes[0]), Some(inside));
+        assert_eq!(nat.connected(at(243), mapped, remotes[0]), None);
+        // Another between the same two is a new one.
+        assert_eq!(nat.outbound(at(242), inside, remotes[0], &mut Dice::new(1, 0)), Some(mapped));
+        assert!(nat.segment_in(at(242), mapped, remotes[0], false));
+        assert_eq!(nat.connected(at(2 * HOUR), mapped, remotes[0]), Some(inside));
+    }
+
+    #[test]
+    fn a_connection_that_is_forgotten_keeps_no_mapping() {
+        let (mut nat, [inside, mapped], remotes) = asked(NatConfig::full_cone(), &[1, 2]);
+        for remote in &remotes {
+            assert!(nat.segment_in(at(1), mapped, *remote, false));
+        }
+        assert!(nat.segment_in(at(2 * HOUR), mapped, remotes[1], false));
+        // By then the first is forgotten.
+        assert!(nat.segment_in(at(3 * HOUR), mapped, remotes[1], true));
+        assert_eq!(nat.internal(at(3 * HOUR + 239), mapped, remotes[0]), Some(inside));
+        assert_eq!(nat.internal(at(3 * HOUR + 240), mapped, remotes[0]), None);
+    }
+
+    #[test]
+    fn what_goes_over_a_connection_keeps_the_filter_open_to_its_address() {
+        let (mut nat, [_, mapped], remotes) = asked(NatConfig::address_restricted(), &[1]);
+        assert!(nat.segment_in(at(1), mapped, remotes[0], false));
+        assert!(nat.segment_in(at(2 * HOUR), mapped, remotes[0], false));
+        let beside = SocketAddrV4::new(*remotes[0].ip(), 9);
+        assert!(nat.inbound(at(4 * HOUR), mapped, beside));
+        assert!(!nat.inbound(at(4 * HOUR), mapped, SocketAddrV4::new(Ipv4Addr::new(192, 0, 2, 8), 9)));
+    }
 }
