@@ -299,3 +299,22 @@ fn one_that_has_something_to_say_and_no_timer_says_it_when_its_host_wakes() {
         assert_eq!(ticker.heard, [(at(5_020), b"awake".to_vec())]);
     }
 }
+
+#[test]
+fn a_server_that_is_closed_answers_no_more_even_if_somebody_else_is_there_then() {
+    let mut net = world(Duration::from_millis(20));
+    let one = net.add_socket(Attachment::Public);
+    for removed in [false, true] {
+        let server = net.add_server(Attachment::Public, |from, bytes| vec![(from, bytes.to_vec())]);
+        if removed {
+            assert!(net.remove_address(server.0, server.1.ip()));
+            net.assign(server.0, Attachment::Public, server.1.ip()).unwrap();
+        } else {
+            assert!(net.close(server.0, server.1));
+        }
+        assert_eq!(net.bind(server.0, Some(server.1)), Ok(server.1));
+        net.send(one, server.1, b"hello");
+        let got = net.advance(net.now() + SECOND);
+        assert_eq!(got.map(|got| (got.host, got.local)), Some(server));
+    }
+}
