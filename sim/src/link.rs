@@ -75,7 +75,8 @@ pub struct Bursts {
 }
 
 /// What one direction between two hosts can carry. What comes faster waits, and what finds no room in the queue is dropped. Streams fill
-/// half of the queue at the most, and wait with their senders until there is room in it: so much do their own ways to give way leave to others.
+/// half of the queue at the most, and wait with their senders until there is room in it, where they take turns: so much do their own ways to give way
+/// leave to others.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Bandwidth {
     /// In bits per second, of IP packets. Zero counts as one.

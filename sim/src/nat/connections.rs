@@ -82,11 +82,7 @@ impl NatTable {
             Phase::PartiallyOpen => Phase::Established,
             phase => phase,
         };
-        let phase = connection.phase;
-        let until = now + binding.keeps(phase, &self.config);
-        if let Some(connection) = binding.connections.get_mut(&(*remote.ip(), remote.port())) {
-            connection.until = until;
-        }
+        connection.until = now + connection.phase.lifetime(&self.config).saturating_add(binding.jitter);
         binding.expires = now + binding.lifetime(now, &self.config, self.protocol);
         if let Some(permit) = self.config.filtering.relevant(remote) {
             binding.permit(now, permit, binding.expires);
@@ -103,8 +99,9 @@ impl Binding {
         }
         // It may be one that was repeated.
         if !self.connection(now, remote).is_some_and(|known| known.phase == Phase::Established) {
-            let until = now + self.keeps(Phase::PartiallyOpen, config);
-            let connection = Connection { phase: Phase::PartiallyOpen, until };
+            let phase = Phase::PartiallyOpen;
+            let connection =
+                Connection { phase, until: now + phase.lifetime(config).saturating_add(self.jitter) };
             self.connections.insert((*remote.ip(), remote.port()), connection);
         }
     }
@@ -121,12 +118,15 @@ impl Binding {
     fn connection(&self, now: Instant, remote: SocketAddrV4) -> Option<&Connection> {
         self.connections.get(&(*remote.ip(), remote.port())).filter(|connection| now < connection.until)
     }
+}
 
-    /// How long a connection is known without being used.
-    fn keeps(&self, phase: Phase, config: &NatConfig) -> Duration {
-        let lifetimes = config.tcp_lifetimes;
-        let time = if phase == Phase::Established { lifetimes.established } else { lifetimes.transitory };
-        time.saturating_add(self.jitter)
+impl Phase {
+    /// How long a connection in it is known without being used.
+    fn lifetime(self, config: &NatConfig) -> Duration {
+        match self {
+            Self::PartiallyOpen | Self::Closing => config.tcp_lifetimes.transitory,
+            Self::Established => config.tcp_lifetimes.established,
+        }
     }
 }
 
