@@ -169,7 +169,8 @@ impl Wall {
                 Cargo::Stream(_) | Cargo::Segment { ends: true } => self.config.stream_memory.transitory,
             };
         if let Some(known) = self.flows.get_mut(&flow).filter(|known| now < **known) {
-            *known = until;
+            // A request to connect that is repeated, and comes late, does not make a stream forgotten sooner.
+            *known = if matches!(cargo, Cargo::Stream(_)) { until.max(*known) } else { until };
             return true;
         }
         if may_begin {
@@ -186,6 +187,24 @@ impl Wall {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_request_to_connect_that_comes_late_does_not_shorten_what_is_remembered() {
+        let mut wall = Wall::new(Firewall::STATEFUL).unwrap();
+        let [inside, outside] = [2, 3].map(|last| SocketAddr::from(([10, 0, 0, last], 5_000)));
+        let begins = Cargo::Stream(StreamKind::Tcp);
+        let [goes, ends] = [false, true].map(|ends| Cargo::Segment { ends });
+        let at = |seconds| Instant::ZERO + Duration::from_secs(seconds);
+        assert!(wall.lets_out(at(0), begins, inside, outside) && wall.lets_in(at(1), goes, inside, outside));
+        assert!(
+            wall.lets_out(at(2), begins, inside, outside) && wall.lets_in(at(7_000), goes, inside, outside)
+        );
+        assert!(wall.lets_out(at(7_000), ends, inside, outside));
+        assert!(
+            !wall.lets_out(at(7_240), goes, inside, outside),
+            "four minutes after its end it is forgotten"
+        );
+    }
 
     #[test]
     fn flows_that_are_over_do_not_pile_up() {

@@ -75,7 +75,8 @@ pub struct Bursts {
 }
 
 /// What one direction between two hosts can carry. What comes faster waits, and what finds no room in the queue is dropped. Streams fill
-/// half of the queue at the most, and wait with their senders until there is room in it: so much do their own ways to give way leave to others.
+/// half of the queue at the most, and wait with their senders until there is room in it, where they take turns: so much do their own ways to give way
+/// leave to others.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Bandwidth {
     /// In bits per second, of IP packets. Zero counts as one.
@@ -177,6 +178,11 @@ impl LinkConfig {
         (payload + headers, payload)
     }
 
+    /// How many packets of a stream so many bytes are.
+    pub(crate) fn segments(&self, bytes: usize, to: SocketAddr) -> usize {
+        bytes.div_ceil(self.segment(usize::MAX, to).1).max(1)
+    }
+
     /// Whether what it does depends on what it has done before.
     pub(crate) fn has_state(&self) -> bool {
         self.bursts.is_some() || self.bandwidth.is_some()
@@ -243,35 +249,31 @@ impl LinkState {
 
     /// How long the next datagram waits and is sent; none if it finds no room.
     pub(crate) fn pass(&mut self, now: Instant, size: usize, bandwidth: Bandwidth) -> Option<Duration> {
-        self.queue(now, size, bandwidth, bandwidth.queue).ok()
+        let waits = self.free_at.since(now);
+        let ahead = (waits.as_nanos() * bandwidth.rate()).div_ceil(8 * NANOS);
+        (ahead == 0 || ahead + size as u128 <= bandwidth.queue as u128)
+            .then(|| self.take(now, size, bandwidth))
     }
 
-    /// The same for the next packet of a stream; if it finds no room, after which time it will.
+    /// The same for the next packet of a stream, of which the largest has this size; if it finds no room, when there will be. That is the same
+    /// for all streams, however large their packets are, so that who asks first then is who has waited longest.
     pub(crate) fn pass_stream(
         &mut self,
         now: Instant,
-        size: usize,
+        (size, largest): (usize, usize),
         bandwidth: Bandwidth,
-    ) -> Result<Duration, Duration> {
-        self.queue(now, size, bandwidth, bandwidth.queue / 2)
+    ) -> Result<Duration, Instant> {
+        let room = bandwidth.time((bandwidth.queue / 2).saturating_sub(largest) as u128);
+        if self.free_at.since(now) > room {
+            return Err(self.free_at - room);
+        }
+        Ok(self.take(now, size, bandwidth))
     }
 
-    fn queue(
-        &mut self,
-        now: Instant,
-        size: usize,
-        bandwidth: Bandwidth,
-        room: usize,
-    ) -> Result<Duration, Duration> {
-        let (size, room) = (size as u128, room as u128);
-        let waits = self.free_at.since(now);
-        let ahead = (waits.as_nanos() * bandwidth.rate()).div_ceil(8 * NANOS);
-        if ahead > 0 && ahead + size > room {
-            return Err(bandwidth.time((ahead + size - room).min(ahead)));
-        }
-        let all = waits + bandwidth.time(size);
+    fn take(&mut self, now: Instant, size: usize, bandwidth: Bandwidth) -> Duration {
+        let all = self.free_at.since(now) + bandwidth.time(size as u128);
         self.free_at = now + all;
-        Ok(all)
+        all
     }
 }
 

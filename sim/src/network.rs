@@ -72,7 +72,7 @@ impl Network {
             errors: Queue::new(),
             ports_answer: false,
             scripts: Queue::new(),
-            topology: Topology::new(Dice::new(seed, 2)),
+            topology: Topology::new(Dice::new(seed, 2), Dice::new(seed, 6)),
             links: Links::default(),
             streams: Streams::new(seed),
             link_dice: Dice::new(seed, 1),
@@ -182,6 +182,7 @@ impl Network {
     /// Takes an address from a host and closes its sockets there. False if the host did not have it.
     pub fn remove_address(&mut self, host: HostId, address: IpAddr) -> bool {
         self.topology.udp.close_all_at(host, address);
+        self.servers.retain(|(of, local), _| *of != host || local.ip() != address);
         self.topology.addresses.remove(host, address)
     }
 
@@ -203,6 +204,7 @@ impl Network {
 
     /// Closes a socket. False if it was not bound.
     pub fn close(&mut self, host: HostId, local: SocketAddr) -> bool {
+        self.servers.remove(&(host, local));
         self.topology.udp.close(host, local)
     }
 

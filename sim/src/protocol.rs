@@ -39,6 +39,20 @@ impl<P: Protocol + ?Sized> Protocol for &mut P {
     }
 }
 
+impl<P: Protocol + ?Sized> Protocol for Box<P> {
+    fn poll_transmit(&mut self, now: Instant) -> Option<(SocketAddr, Vec<u8>)> {
+        (**self).poll_transmit(now)
+    }
+
+    fn receive(&mut self, now: Instant, from: SocketAddr, bytes: &[u8]) {
+        (**self).receive(now, from, bytes);
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        (**self).deadline()
+    }
+}
+
 /// How often a protocol may say something, or ask to be asked again at once, at one moment.
 pub const MOST_AT_ONCE: u32 = 10_000;
 
@@ -126,11 +140,11 @@ impl Network {
     /// Lets protocols speak from their sockets until then, and the time be `end`.
     ///
     /// After whatever has happened each is asked what it wants to send, in the order in which they stand here. Things that arrive
-    /// together come in the order in which they were sent, and before what waits for that very time. Scripts run as ever. One whose host
+    /// together come in the order in which they were sent, and the first of them before what waits for that very time. Scripts run as ever. One whose host
     /// sleeps is asked when that wakes, one whose host is dead when it is revived. What comes to other sockets, and to streams, is lost, and
     /// ICMP errors are not told.
     ///
-    /// Protocols of several types stand in one list as `&mut dyn Protocol`.
+    /// Protocols of several types stand in one list as `&mut dyn Protocol` or `Box<dyn Protocol>`.
     ///
     /// # Errors
     /// One of them does not let time pass.
@@ -208,10 +222,13 @@ impl Network {
                     deadline => break deadline,
                 }
             };
-            if away != Some(DropReason::Dead) {
-                let due = deadline.map(|deadline| self.when(host, deadline));
-                first = first.into_iter().chain(due).min();
-            }
+            let due = match away {
+                None => deadline.map(|deadline| self.when(host, deadline)),
+                // What was said to it before may have to go out then, whatever it waits for.
+                Some(DropReason::Asleep) => self.sleeps_until(host),
+                Some(_) => None,
+            };
+            first = first.into_iter().chain(due).min();
         }
         Ok(first)
     }

@@ -26,7 +26,9 @@ pub(crate) struct Topology {
     pub(crate) hosts: Hosts,
     /// What is to be replaced in the payload that has left, or entered, last.
     pub(crate) rewrites: Vec<Rewrite>,
+    /// For what NATs choose: streams leave to datagrams what they would have had.
     dice: Dice,
+    stream_dice: Dice,
 }
 
 /// How a datagram has left its host.
@@ -53,7 +55,7 @@ pub(crate) struct Receiver {
 }
 
 impl Topology {
-    pub(crate) fn new(dice: Dice) -> Self {
+    pub(crate) fn new(dice: Dice, stream_dice: Dice) -> Self {
         Self {
             addresses: AddressBook::default(),
             udp: Sockets::default(),
@@ -62,6 +64,7 @@ impl Topology {
             hosts: Hosts::default(),
             rewrites: Vec::new(),
             dice,
+            stream_dice,
         }
     }
 
@@ -107,7 +110,7 @@ impl Topology {
     pub(crate) fn rebind(&mut self, now: Instant, id: RouterId) {
         if let Some(nat) = self.routers.get_mut(id.0 as usize).and_then(|router| router.nat.as_mut()) {
             nat.udp.rebind(now, &mut self.dice);
-            nat.tcp.rebind(now, &mut self.dice);
+            nat.tcp.rebind(now, &mut self.stream_dice);
         }
     }
 
@@ -233,7 +236,8 @@ impl Topology {
                     table.segment_out(now, internal, remote, ends).ok_or(DropReason::NoMapping(id))?
                 }
                 _ => {
-                    let mapped = table.outbound(now, internal, remote, &mut self.dice);
+                    let dice = if cargo == Cargo::Datagram { &mut self.dice } else { &mut self.stream_dice };
+                    let mapped = table.outbound(now, internal, remote, dice);
                     mapped.ok_or(DropReason::PortsExhausted(id))?
                 }
             };

@@ -285,3 +285,36 @@ fn one_whose_host_sleeps_or_is_dead_is_not_asked_until_it_is_back() {
     // A timer for each second is late by then; it is asked for each at once.
     assert_eq!(said, [20, 7_320, 7_320, 7_320, 7_320, 7_320, 7_320, 7_320]);
 }
+
+#[test]
+fn one_that_has_something_to_say_and_no_timer_says_it_when_its_host_wakes() {
+    for clock in [Clock::Jumps, Clock::Pauses] {
+        let mut net = world(Duration::from_millis(20));
+        let [one, two] = [(); 2].map(|()| net.add_socket(Attachment::Public));
+        net.sleep(one.0, at(5_000), clock);
+        let mut ticker = Ticker::silent();
+        let echo = Box::new(Echo(Some((two.1, b"awake".to_vec()))));
+        net.play::<Box<dyn Protocol + '_>>(&mut [(one, echo), (two, Box::new(&mut ticker))], at(10_000))
+            .unwrap();
+        assert_eq!(ticker.heard, [(at(5_020), b"awake".to_vec())]);
+    }
+}
+
+#[test]
+fn a_server_that_is_closed_answers_no_more_even_if_somebody_else_is_there_then() {
+    let mut net = world(Duration::from_millis(20));
+    let one = net.add_socket(Attachment::Public);
+    for removed in [false, true] {
+        let server = net.add_server(Attachment::Public, |from, bytes| vec![(from, bytes.to_vec())]);
+        if removed {
+            assert!(net.remove_address(server.0, server.1.ip()));
+            net.assign(server.0, Attachment::Public, server.1.ip()).unwrap();
+        } else {
+            assert!(net.close(server.0, server.1));
+        }
+        assert_eq!(net.bind(server.0, Some(server.1)), Ok(server.1));
+        net.send(one, server.1, b"hello");
+        let got = net.advance(net.now() + SECOND);
+        assert_eq!(got.map(|got| (got.host, got.local)), Some(server));
+    }
+}

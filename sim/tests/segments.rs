@@ -5,9 +5,9 @@ use core::net::SocketAddr;
 use core::time::Duration;
 
 use floe_sim::{
-    Attachment, Bursts, Firewall, Happening, HostId, Instant, LinkConfig, NatConfig, Network, Pieces,
-    Refusal, RouterConfig, RouterId, STREAM_BUFFER, StreamChange, StreamEvent, StreamId, StreamKind,
-    TcpLifetimes,
+    Attachment, Bursts, Firewall, Hairpin, Happening, HostId, Instant, LinkConfig, NatConfig, Network,
+    Pieces, PortAssignment, Refusal, RouterConfig, RouterId, STREAM_BUFFER, StreamChange, StreamEvent,
+    StreamId, StreamKind, TcpLifetimes,
 };
 
 const MS: Duration = Duration::from_millis(1);
@@ -336,4 +336,48 @@ fn a_streams_luck_is_its_own() {
     let alone = play(0);
     assert!(alone.len() > 50);
     assert_eq!(play(3), alone);
+}
+
+/// Two hosts, each behind such NATs, the outermost first; the listener's are given a mapping.
+#[test]
+fn a_stream_goes_through_nats_behind_nats_and_through_one_that_turns_it_back() {
+    let hairpins = NatConfig::full_cone().with_hairpin(Hairpin::ExternalSource);
+    let overloads = nat().with_port_assignment(PortAssignment::Overloading);
+    for (name, carrier, [home_of_client, home_of_server]) in [
+        ("one carrier", hairpins.clone(), [nat(), NatConfig::full_cone()]),
+        ("symmetric inside", hairpins.clone(), [NatConfig::symmetric(), NatConfig::full_cone()]),
+        ("overloaded", hairpins, [overloads, NatConfig::full_cone()]),
+    ] {
+        let mut net = Network::seeded(1);
+        let carrier = net.add_nat(carrier);
+        let homes =
+            [home_of_client, home_of_server].map(|nat| net.add_router(Attachment::Behind(carrier), nat));
+        let [client, server] = homes.map(|home| net.add_host(Attachment::Behind(home)));
+        let outside = net.add_host(Attachment::Public);
+        let [local, public] =
+            [server, outside].map(|host| SocketAddr::new(net.addresses(host).next().unwrap(), 5_000));
+        net.listen(server, local, StreamKind::Tcp).unwrap();
+        net.listen(outside, public, StreamKind::Tcp).unwrap();
+        net.connect(server, Some(local), public, StreamKind::Tcp).unwrap();
+        let seen = run(&mut net, SECOND).iter().find(|e| e.host == outside).unwrap().remote;
+        for _ in 0..2 {
+            let ours = net.connect(client, None, seen, StreamKind::Tcp).unwrap();
+            let events = run(&mut net, 40 * MS);
+            let theirs = events.iter().find(|e| e.host == server).expect(name).stream;
+            assert!(net.write(ours, b"to") && net.write(theirs, b"fro"));
+            let got: Vec<StreamChange> = run(&mut net, 20 * MS).into_iter().map(|e| e.change).collect();
+            assert_eq!(got, [b"to".to_vec(), b"fro".to_vec()].map(StreamChange::Bytes), "{name}");
+            // Any of them that forgets stops it.
+            assert!(net.write(theirs, b"bye") && net.close_stream(theirs));
+            let got: Vec<StreamChange> = run(&mut net, 20 * MS).into_iter().map(|e| e.change).collect();
+            assert_eq!(got, [StreamChange::Bytes(b"bye".to_vec()), StreamChange::Ended], "{name}");
+            let ours = net.connect(client, None, seen, StreamKind::Tcp).unwrap();
+            run(&mut net, 40 * MS);
+            net.reboot(homes[0]);
+            assert!(net.write(ours, b"x"));
+            let events = run(&mut net, 120 * SECOND);
+            assert_eq!(events.len(), 1, "{name} {events:?}");
+            assert_eq!((events[0].stream, &events[0].change), (ours, &StreamChange::TimedOut), "{name}");
+        }
+    }
 }

@@ -85,12 +85,12 @@ pub enum Refresh {
     Both,
 }
 
-/// How long a mapping for TCP lives when it is idle (RFC 5382 §5).
+/// How long a connection of TCP is known that is idle, and its mapping lives (RFC 5382 §5).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct TcpLifetimes {
-    /// While it has a connection that both sides have opened, counted from its last segment, either way.
+    /// One that both sides have opened, counted from its last segment, either way. A mapping lives as long while it has one.
     pub established: Duration,
-    /// While it has only such as are being opened or have been closed.
+    /// One that is being opened, or has been closed: what was sent before may have to be sent again.
     pub transitory: Duration,
 }
 

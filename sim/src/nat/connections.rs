@@ -1,11 +1,27 @@
-//! The TCP connections of a NAT: which of its mappings each goes through, and whether it is established (RFC 5382 §5). What belongs to a
+//! The TCP connections of a NAT: which of its mappings each goes through, and in which phase it is (RFC 5382 §5). What belongs to a
 //! connection passes as long as the NAT knows of it, and makes nothing new.
 
 use core::net::SocketAddrV4;
+use core::time::Duration;
 
 use floe_core::base::Instant;
 
+use super::NatConfig;
 use super::table::{Binding, NatTable, is_time_to_sweep};
+
+/// A connection that goes through a mapping. Each has its own time (REQ-5), whatever else goes through that.
+pub(super) struct Connection {
+    phase: Phase,
+    until: Instant,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    PartiallyOpen,
+    Established,
+    /// What was sent before the end, and the end itself, may have to be sent again.
+    Closing,
+}
 
 impl NatTable {
     /// A segment goes out: the source address that it leaves with. None if this connection is not known here (any more).
@@ -57,14 +73,17 @@ impl NatTable {
     ) -> bool {
         let Some(here) = self.bindings.get_mut(&external) else { return false };
         let Some(binding) = here.iter_mut().find(|binding| owns(binding)) else { return false };
-        let with = (*remote.ip(), remote.port());
-        if ends {
-            binding.connections.remove(&with);
-        } else {
+        let Some(connection) = binding.connections.get_mut(&(*remote.ip(), remote.port())) else {
+            return false;
+        };
+        connection.phase = match connection.phase {
+            _ if ends => Phase::Closing,
             // The answer to the request to connect is the first.
-            binding.connections.insert(with, true);
-        }
-        binding.expires = now + binding.lifetime(&self.config, self.protocol);
+            Phase::PartiallyOpen => Phase::Established,
+            phase => phase,
+        };
+        connection.until = now + connection.phase.lifetime(&self.config).saturating_add(binding.jitter);
+        binding.expires = now + binding.lifetime(now, &self.config, self.protocol);
         if let Some(permit) = self.config.filtering.relevant(remote) {
             binding.permit(now, permit, binding.expires);
         }
@@ -74,15 +93,40 @@ impl NatTable {
 
 impl Binding {
     /// A request to connect has passed, in or out.
-    pub(super) fn begin(&mut self, remote: SocketAddrV4) {
+    pub(super) fn begin(&mut self, now: Instant, remote: SocketAddrV4, config: &NatConfig) {
         if is_time_to_sweep(self.connections.len()) {
-            self.connections.retain(|_, is_established| *is_established);
+            self.connections.retain(|_, connection| now < connection.until);
         }
-        self.connections.entry((*remote.ip(), remote.port())).or_insert(false);
+        // It may be one that was repeated.
+        if !self.connection(now, remote).is_some_and(|known| known.phase == Phase::Established) {
+            let phase = Phase::PartiallyOpen;
+            let connection =
+                Connection { phase, until: now + phase.lifetime(config).saturating_add(self.jitter) };
+            self.connections.insert((*remote.ip(), remote.port()), connection);
+        }
+    }
+
+    /// Whether a connection goes through it that is established.
+    pub(super) fn carries(&self, now: Instant) -> bool {
+        self.connections.values().any(|with| with.phase == Phase::Established && now < with.until)
     }
 
     fn connects(&self, now: Instant, remote: SocketAddrV4) -> bool {
-        now < self.expires && self.connections.contains_key(&(*remote.ip(), remote.port()))
+        now < self.expires && self.connection(now, remote).is_some()
+    }
+
+    fn connection(&self, now: Instant, remote: SocketAddrV4) -> Option<&Connection> {
+        self.connections.get(&(*remote.ip(), remote.port())).filter(|connection| now < connection.until)
+    }
+}
+
+impl Phase {
+    /// How long a connection in it is known without being used.
+    fn lifetime(self, config: &NatConfig) -> Duration {
+        match self {
+            Self::PartiallyOpen | Self::Closing => config.tcp_lifetimes.transitory,
+            Self::Established => config.tcp_lifetimes.established,
+        }
     }
 }
 
@@ -101,10 +145,75 @@ mod tests {
         let [inside, remote] = [[10, 0, 0, 2], [192, 0, 2, 9]].map(|ip| SocketAddrV4::new(ip.into(), 5_000));
         let mapped = nat.outbound(Instant::ZERO, inside, remote, &mut Dice::new(1, 0)).unwrap();
         assert!(nat.segment_in(Instant::ZERO, mapped, remote, false));
-        for n in 0..10_000_u32 {
-            assert!(nat.inbound(Instant::ZERO, mapped, SocketAddrV4::new(Ipv4Addr::from(n), 9)));
-            assert!(nat.bindings.values().flatten().all(|binding| binding.connections.len() <= 64));
+        for n in 0..10_000_u64 {
+            let now = Instant::from_millis(n * 4_000);
+            assert!(nat.segment_in(now, mapped, remote, false));
+            assert!(nat.inbound(now, mapped, SocketAddrV4::new(Ipv4Addr::from(n as u32), 9)));
+            assert!(nat.bindings.values().flatten().all(|binding| binding.connections.len() <= 128));
         }
-        assert_eq!(nat.connected(Instant::ZERO, mapped, remote), Some(inside), "an established one is kept");
+        let now = Instant::from_millis(40_000_000);
+        assert_eq!(nat.connected(now, mapped, remote), Some(inside), "an established one is kept");
+    }
+
+    const HOUR: u64 = 3_600;
+
+    fn at(seconds: u64) -> Instant {
+        Instant::from_millis(seconds * 1_000)
+    }
+
+    /// A NAT through which this inside has asked for connections to these ports of one remote address.
+    fn asked(config: NatConfig, ports: &[u16]) -> (NatTable, [SocketAddrV4; 2], Vec<SocketAddrV4>) {
+        let mut nat = NatTable::new(config, vec![Ipv4Addr::new(203, 0, 113, 1)], Protocol::Tcp);
+        let inside = SocketAddrV4::new(Ipv4Addr::new(10, 0, 0, 2), 5_000);
+        let remotes: Vec<_> =
+            ports.iter().map(|port| SocketAddrV4::new(Ipv4Addr::new(192, 0, 2, 9), *port)).collect();
+        let mapped = remotes.iter().map(|to| nat.outbound(at(0), inside, *to, &mut Dice::new(1, 0)).unwrap());
+        let mapped = mapped.last().unwrap();
+        (nat, [inside, mapped], remotes)
+    }
+
+    #[test]
+    fn a_request_that_is_repeated_does_not_make_an_established_connection_transitory() {
+        let (mut nat, [inside, mapped], remotes) = asked(NatConfig::full_cone(), &[1]);
+        assert!(nat.segment_in(at(1), mapped, remotes[0], false));
+        assert_eq!(nat.outbound(at(2), inside, remotes[0], &mut Dice::new(1, 0)), Some(mapped));
+        assert_eq!(nat.connected(at(2 * HOUR), mapped, remotes[0]), Some(inside));
+    }
+
+    #[test]
+    fn what_comes_late_does_not_reopen_a_connection_that_is_closing() {
+        let (mut nat, [inside, mapped], remotes) = asked(NatConfig::full_cone(), &[1]);
+        assert!(nat.segment_in(at(1), mapped, remotes[0], false));
+        assert_eq!(nat.segment_out(at(2), inside, remotes[0], true), Some(mapped));
+        assert!(nat.segment_in(at(3), mapped, remotes[0], false));
+        assert_eq!(nat.connected(at(242), mapped, remotes[0]), Some(inside));
+        assert_eq!(nat.connected(at(243), mapped, remotes[0]), None);
+        // Another between the same two is a new one.
+        assert_eq!(nat.outbound(at(242), inside, remotes[0], &mut Dice::new(1, 0)), Some(mapped));
+        assert!(nat.segment_in(at(242), mapped, remotes[0], false));
+        assert_eq!(nat.connected(at(2 * HOUR), mapped, remotes[0]), Some(inside));
+    }
+
+    #[test]
+    fn a_connection_that_is_forgotten_keeps_no_mapping() {
+        let (mut nat, [inside, mapped], remotes) = asked(NatConfig::full_cone(), &[1, 2]);
+        for remote in &remotes {
+            assert!(nat.segment_in(at(1), mapped, *remote, false));
+        }
+        assert!(nat.segment_in(at(2 * HOUR), mapped, remotes[1], false));
+        // By then the first is forgotten.
+        assert!(nat.segment_in(at(3 * HOUR), mapped, remotes[1], true));
+        assert_eq!(nat.internal(at(3 * HOUR + 239), mapped, remotes[0]), Some(inside));
+        assert_eq!(nat.internal(at(3 * HOUR + 240), mapped, remotes[0]), None);
+    }
+
+    #[test]
+    fn what_goes_over_a_connection_keeps_the_filter_open_to_its_address() {
+        let (mut nat, [_, mapped], remotes) = asked(NatConfig::address_restricted(), &[1]);
+        assert!(nat.segment_in(at(1), mapped, remotes[0], false));
+        assert!(nat.segment_in(at(2 * HOUR), mapped, remotes[0], false));
+        let beside = SocketAddrV4::new(*remotes[0].ip(), 9);
+        assert!(nat.inbound(at(4 * HOUR), mapped, beside));
+        assert!(!nat.inbound(at(4 * HOUR), mapped, SocketAddrV4::new(Ipv4Addr::new(192, 0, 2, 8), 9)));
     }
 }

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use floe_core::base::Instant;
 
+use super::connections::Connection;
 use super::ports::Ports;
 use super::{Filtering, Hairpin, Mapping, NatConfig, PortAssignment, Protocol, Refresh};
 use crate::dice::Dice;
@@ -38,9 +39,9 @@ pub(super) struct Binding {
     pub(super) session: Session,
     pub(super) expires: Instant,
     /// What has been drawn for this mapping.
-    jitter: Duration,
-    /// With whom there are TCP connections, and whether they are established.
-    pub(super) connections: BTreeMap<Remote, bool>,
+    pub(super) jitter: Duration,
+    /// With whom there are TCP connections.
+    pub(super) connections: BTreeMap<Remote, Connection>,
     /// Who was sent to, and until when that counts.
     permits: BTreeMap<Remote, Instant>,
     /// Where ports are overloaded: the number of the last datagram to each remote, and of the last to any.
@@ -81,7 +82,7 @@ impl NatTable {
         let (sent, config, protocol) = (self.sent, &self.config, self.protocol);
         let here = self.bindings.get_mut(&external)?;
         let binding = here.iter_mut().find(|binding| binding.session == session)?;
-        let expires = now + binding.lifetime(config, protocol);
+        let expires = now + binding.lifetime(now, config, protocol);
         if config.refresh != Refresh::Inbound {
             binding.expires = expires;
         }
@@ -93,7 +94,7 @@ impl NatTable {
             binding.last_sent = sent;
         }
         if protocol == Protocol::Tcp {
-            binding.begin(remote);
+            binding.begin(now, remote, config);
         }
         Some(external)
     }
@@ -118,7 +119,7 @@ impl NatTable {
         let Some(here) = self.bindings.get_mut(&external) else { return false };
         let Some(found) = chosen(here, now, remote) else { return false };
         let Some(binding) = here.get_mut(found) else { return false };
-        let expires = now + binding.lifetime(&self.config, self.protocol);
+        let expires = now + binding.lifetime(now, &self.config, self.protocol);
         if let Some(permit) = permit {
             let Some(until) = binding.permits.get_mut(&permit).filter(|until| now < **until) else {
                 return false;
@@ -131,7 +132,7 @@ impl NatTable {
             binding.expires = expires;
         }
         if self.protocol == Protocol::Tcp {
-            binding.begin(remote);
+            binding.begin(now, remote, &self.config);
         }
         true
     }
@@ -200,7 +201,7 @@ impl NatTable {
             contacts: BTreeMap::new(),
             last_sent: 0,
         };
-        binding.expires = now + binding.lifetime(&self.config, self.protocol);
+        binding.expires = now + binding.lifetime(now, &self.config, self.protocol);
         self.put(external, binding);
         Some(external)
     }
@@ -256,12 +257,10 @@ fn chosen(here: &[Binding], now: Instant, remote: SocketAddrV4) -> Option<usize>
 
 impl Binding {
     /// How long it lives from now on.
-    pub(super) fn lifetime(&self, config: &NatConfig, protocol: Protocol) -> Duration {
+    pub(super) fn lifetime(&self, now: Instant, config: &NatConfig, protocol: Protocol) -> Duration {
         let at_least = match protocol {
             Protocol::Udp => config.lifetime,
-            Protocol::Tcp if self.connections.values().any(|established| *established) => {
-                config.tcp_lifetimes.established
-            }
+            Protocol::Tcp if self.carries(now) => config.tcp_lifetimes.established,
             Protocol::Tcp => config.tcp_lifetimes.transitory,
         };
         at_least.saturating_add(self.jitter)

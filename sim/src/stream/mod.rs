@@ -141,7 +141,8 @@ impl Network {
         self.streams.unsent(stream)
     }
 
-    /// Closes a stream: the other side gets what is under way, and then its end. False if there is no such stream.
+    /// Closes a stream, both ways: the other side gets what is under way, and then its end. What that writes meanwhile is lost. False if there is no
+    /// such stream.
     pub fn close_stream(&mut self, stream: StreamId) -> bool {
         let now = self.now();
         self.streams.close(&mut self.topology, &mut self.links, now, stream, false)

@@ -4,7 +4,7 @@
 use core::net::SocketAddr;
 use core::time::Duration;
 
-use super::table::{Flight, Item, Streams};
+use super::table::{End, Flight, Item, Streams};
 use super::{Pieces, StreamChange, StreamEvent, StreamId};
 use crate::firewall::Cargo;
 use crate::link::Links;
@@ -33,6 +33,7 @@ pub(super) struct Sender {
 pub(super) struct Waiting {
     from: Sender,
     item: Item,
+    size: usize,
     left: usize,
 }
 
@@ -55,9 +56,10 @@ impl Streams {
         (to, item): (StreamId, Item),
     ) {
         let Some(end) = self.ends.get_mut(&to) else { return };
-        end.waiting.push_back(Waiting { from, left: item.size(), item });
+        let size = item.size();
+        end.waiting.push_back(Waiting { from, size, left: size, item });
         if !end.waits_for_room {
-            self.push_on(topology, links, now, to);
+            self.push_on(topology, links, now, (to, usize::MAX));
         }
     }
 
@@ -66,8 +68,14 @@ impl Streams {
         self.ends.get(&to).map_or(0, |end| end.waiting.iter().map(|waiting| waiting.left).sum())
     }
 
-    /// Gives to the link what it takes now of what waits for this end.
-    pub(super) fn push_on(&mut self, topology: &mut Topology, links: &mut Links, now: Instant, to: StreamId) {
+    /// Gives to the link what it takes now of what waits for this end, but no more packets than so many at once where others may wait too.
+    pub(super) fn push_on(
+        &mut self,
+        topology: &mut Topology,
+        links: &mut Links,
+        now: Instant,
+        (to, mut most): (StreamId, usize),
+    ) {
         let Some(end) = self.ends.get_mut(&to) else { return };
         end.waits_for_room = false;
         while let Some(first) = end.waiting.front_mut() {
@@ -78,32 +86,41 @@ impl Streams {
                 let state = links.state(from.host, Some(end.host));
                 loop {
                     let (size, payload) = link.segment(first.left, end.local);
-                    match state.pass_stream(now, size, bandwidth) {
+                    let passed = match most {
+                        // Behind those that have waited for this moment too.
+                        0 => Err(now),
+                        _ => state.pass_stream(now, (size, link.mtu), bandwidth),
+                    };
+                    match passed {
                         Ok(time) => queued = time,
-                        Err(time) => {
+                        Err(later) => {
                             end.waits_for_room = true;
-                            return self.queue.push(now + time, Flight::Room(to));
+                            return self.queue.push(later, Flight::Room(to));
                         }
                     }
+                    most -= 1;
                     first.left -= payload;
                     if first.left == 0 {
                         break;
                     }
                 }
             }
-            let Some(Waiting { item, .. }) = end.waiting.pop_front() else { return };
+            let Some(Waiting { item, size, .. }) = end.waiting.pop_front() else { return };
             let way = from.ends.map(|ends| topology.leave(item.cargo(), now, from.host, ends.0, ends.1));
-            let mut time = link.transit(&mut end.dice).saturating_add(queued);
-            for retry in 0..MAX_RETRIES {
-                let loss = match link.bursts {
-                    Some(_) => links.state(from.host, Some(end.host)).loss(&link, &mut end.dice),
-                    None => link.loss,
+            let time = link.transit(&mut end.dice).saturating_add(queued);
+            let mut lost = 0;
+            for _ in 0..link.segments(size, end.local) {
+                let is_lost = |_: &u32| {
+                    let loss = match link.bursts {
+                        Some(_) => links.state(from.host, Some(end.host)).loss(&link, &mut end.dice),
+                        None => link.loss,
+                    };
+                    end.dice.chance(loss)
                 };
-                if !end.dice.chance(loss) {
-                    break;
-                }
-                time = time.saturating_add(FIRST_RETRY * (1 << retry));
+                lost = lost.max((0..MAX_RETRIES).take_while(is_lost).count());
             }
+            // It is there when the last of its packets is.
+            let time = time.saturating_add(FIRST_RETRY * ((1 << lost) - 1));
             // What does not get out of its own network has got as far as it does.
             let time = if matches!(way, Some(Err(_))) { Duration::ZERO } else { time };
             let last = end.incoming.back().map_or(Instant::ZERO, |before| before.there);
@@ -141,15 +158,23 @@ impl Streams {
             },
         };
         let sender = end.other.map(|(id, _)| id);
+        let is_gone = end.is_gone;
+        let has_closed =
+            is_gone && sender.and_then(|id| self.ends.get(&id)).is_some_and(End::has_its_end_to_come);
         match got_in {
-            Ok(got) if (got.host, got.local, got.remote) == (host, local, remote) && !end.is_gone => {
+            // Its end is still to come to the other side, with all that was said before: nothing else does.
+            Ok(_) if has_closed => {
+                self.ends.get_mut(&at)?.incoming.pop_front();
+                None
+            }
+            Ok(got) if (got.host, got.local, got.remote) == (host, local, remote) && !is_gone => {
                 self.deliver(topology, now, at)
             }
             Err((reason, whose)) if whose == from.host && topology.resets(reason, whose) => {
                 self.give_up(at);
                 self.finish(topology, now, sender?, StreamChange::Reset)
             }
-            Err((reason, _)) if !topology.resets(reason, host) => self.stall(topology, now, sender, at),
+            Err((reason, whose)) if !topology.resets(reason, whose) => self.stall(topology, now, sender, at),
             // Nor does the answer get back.
             _ if links.is_cut(host, from.host) => self.stall(topology, now, sender, at),
             // A host knows no such stream, perhaps because that has moved, or a box in front of it does not, and says so.
@@ -204,7 +229,8 @@ impl Streams {
             return None;
         }
         self.give_up(at);
-        self.finish(topology, now, sender?, StreamChange::TimedOut)
+        // It is of somebody on the way where there is no sender: a refusal.
+        self.finish(topology, now, sender.unwrap_or(at), StreamChange::TimedOut)
     }
 
     /// Throws away what was on its way to an end.
@@ -214,6 +240,13 @@ impl Streams {
             end.waiting.clear();
             end.stalled = None;
         }
+    }
+}
+
+impl End {
+    fn has_its_end_to_come(&self) -> bool {
+        let items = self.incoming.iter().map(|segment| &segment.item);
+        items.chain(self.waiting.iter().map(|waiting| &waiting.item)).any(Item::ends)
     }
 }
 
@@ -233,7 +266,10 @@ impl Item {
     }
 
     fn cargo(&self) -> Cargo {
-        let ends = matches!(self, Self::Change(change) if *change != StreamChange::Connected);
-        Cargo::Segment { ends }
+        Cargo::Segment { ends: self.ends() }
+    }
+
+    fn ends(&self) -> bool {
+        matches!(self, Self::Change(change) if *change != StreamChange::Connected)
     }
 }

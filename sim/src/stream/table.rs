@@ -144,15 +144,19 @@ impl Streams {
             }
         };
         let link = links.between(host, || topology.find(cargo, now, way).ok());
-        let loss = match link.bursts {
-            Some(_) => {
-                let receiver = topology.find(cargo, now, way).ok();
-                links.state(host, receiver).loss(&link, &mut end.dice)
+        let (mut loss, mut queued) = (link.loss, Duration::ZERO);
+        if link.has_state() {
+            let receiver = topology.find(cargo, now, way).ok();
+            let state = links.state(host, receiver);
+            if let Some(bandwidth) = link.bandwidth {
+                // Without room it is lost, as a datagram is.
+                let Some(time) = state.pass(now, link.segment(0, to).0, bandwidth) else { return };
+                queued = time;
             }
-            None => link.loss,
-        };
+            loss = state.loss(&link, &mut end.dice);
+        }
         if !end.dice.chance(loss) {
-            self.queue.push(now + link.transit(&mut end.dice), Flight::Syn { from, way });
+            self.queue.push(now + link.transit(&mut end.dice) + queued, Flight::Syn { from, way });
         }
     }
 
@@ -206,23 +210,16 @@ impl Streams {
         stream: StreamId,
         reset: bool,
     ) -> bool {
-        if self.ends.get(&stream).is_none_or(|end| end.is_gone) {
-            return false;
-        }
-        let Some(end) = self.remove(topology, stream) else { return false };
-        let Some((other, _)) = end.other else { return true };
-        let change = if reset { StreamChange::Reset } else { StreamChange::Ended };
-        match self.ends.get_mut(&other) {
-            Some(of) if of.is_gone => {
-                self.ends.remove(&other);
-            }
-            Some(of) if reset => {
-                of.incoming.clear();
-                of.waiting.clear();
-            }
-            _ => {}
-        }
+        let Some(end) = self.ends.get(&stream).filter(|end| !end.is_gone) else { return false };
         let from = Sender { host: end.host, ends: Some((end.local, end.remote)) };
+        let other = end.other.map(|(other, _)| other);
+        self.leave(topology, stream);
+        let Some(other) = other else { return true };
+        if let Some(of) = self.ends.get_mut(&other).filter(|_| reset) {
+            of.incoming.clear();
+            of.waiting.clear();
+        }
+        let change = if reset { StreamChange::Reset } else { StreamChange::Ended };
         self.send(topology, links, now, from, (other, Item::Change(change)));
         true
     }
@@ -251,7 +248,7 @@ impl Streams {
             Flight::Syn { from, way } => self.on_syn(topology, links, now, from, way),
             Flight::Again { from, attempt } => self.on_again(topology, links, now, from, attempt),
             Flight::Room(to) => {
-                self.push_on(topology, links, now, to);
+                self.push_on(topology, links, now, (to, 1));
                 None
             }
             Flight::Arrival(at) => self.on_arrival(topology, links, now, at),
@@ -409,18 +406,21 @@ impl Streams {
         change: StreamChange,
     ) -> Option<StreamEvent> {
         let event = self.event(now, id, change)?;
-        let end = self.remove(topology, id)?;
-        if let Some((other, _)) = end.other
-            && let Some(knows) = self.ends.get(&other)
-        {
-            if knows.is_gone {
-                self.ends.remove(&other);
-            } else {
-                // With what is on its way to it, of which the other end has yet to hear what became.
-                self.ends.insert(id, End { is_gone: true, ..end });
-            }
-        }
+        self.leave(topology, id);
         Some(event)
+    }
+
+    /// An end is no more. It stays in the table with what is on its way to it while the other one does not know.
+    fn leave(&mut self, topology: &mut Topology, id: StreamId) {
+        let Some(end) = self.ends.get_mut(&id) else { return };
+        end.is_gone = true;
+        let (host, local, other) = (end.host, end.local, end.other);
+        self.release(topology, host, local);
+        let other = other.map(|(other, _)| other);
+        if other.and_then(|other| self.ends.get(&other)).is_none_or(|other| other.is_gone) {
+            self.ends.remove(&id);
+            other.and_then(|other| self.ends.remove(&other));
+        }
     }
 
     pub(super) fn event(&self, now: Instant, stream: StreamId, change: StreamChange) -> Option<StreamEvent> {
@@ -448,12 +448,6 @@ impl Streams {
         };
         self.ends.insert(id, end);
         id
-    }
-
-    fn remove(&mut self, topology: &mut Topology, id: StreamId) -> Option<End> {
-        let end = self.ends.remove(&id)?;
-        self.release(topology, end.host, end.local);
-        Some(end)
     }
 
     /// Binds a port, or uses one that is bound already.
