@@ -198,7 +198,7 @@ impl Terminal {
             Event::PathLost { path, cause } => state("lost", Some(format!("{path}: {cause}"))),
             Event::Trouble(cause) => state("trouble", Some(cause.to_string())),
             Event::RoleSwitched(role) => state("role-switched", Some(role.to_string())),
-            Event::RestartNeeded(cause) => self.fail(&format!("the path is lost: {cause}"), None),
+            Event::RestartNeeded(cause) => self.fail(&format!("a restart is needed: {cause}"), None),
             Event::Failed(report) => self.fail(&causes(&report), Some(&report)),
             _ => Ok(()),
         }

@@ -8,7 +8,9 @@ use crate::Runtime;
 impl<R: Runtime> Session<R> {
     /// Restarts at once. The credentials, and the candidates that are told again
     /// ([`local_description`](Self::local_description), or the events), are for the peer, which takes them with
-    /// [`set_remote_description`](Self::set_remote_description) or [`accept_credentials`](Self::accept_credentials).
+    /// [`set_remote_description`](Self::set_remote_description) or [`accept_credentials`](Self::accept_credentials). What servers had seen
+    /// is told when they have confirmed it, a second later if they are silent: a description is complete at
+    /// [`Event::GatheringDone`](floe_core::Event::GatheringDone).
     ///
     /// # Errors
     /// If the session has ended.
@@ -17,7 +19,8 @@ impl<R: Runtime> Session<R> {
     }
 
     /// Stages a restart, for an offer: [`local_description`](Self::local_description) describes it from now on. The peer's
-    /// answer, by [`set_remote_description`](Self::set_remote_description), applies it. Asked again, it gives the same credentials.
+    /// answer, by [`set_remote_description`](Self::set_remote_description), applies it. Asked again, it gives the same credentials. The
+    /// description is complete as after [`restart`](Self::restart).
     ///
     /// # Errors
     /// If the session has ended.

@@ -13,7 +13,8 @@ use crate::description::{Credentials, IceOptions, RemoteCandidate, SessionDescri
 impl Agent {
     /// What the peer is to be told, as far as it is known: credentials, options, `ice-lite` or `ice-pacing`, and the candidates
     /// of each stream (RFC 8839 §4.3). Poll first, so that sockets that have just come up have theirs. A prepared restart is
-    /// what an offer is made for, so this describes it as long as it is prepared and not applied.
+    /// what an offer is made for, so this describes it as long as it is prepared and not applied. In a restart, prepared or not, what servers
+    /// had seen is there when they have confirmed it: whoever does not trickle waits for [`Event::GatheringDone`](super::Event::GatheringDone).
     ///
     /// `end-of-candidates` is there after [`end_of_local_candidates`](Self::end_of_local_candidates): called before the first description, that is
     /// half trickle (RFC 8838 §16). `mid`s are the application's.

@@ -339,7 +339,7 @@ impl fmt::Display for Cause {
             Self::ConsentExpired => f.write_str("the peer has not answered for 30 s"),
             Self::ConsentRevoked => f.write_str("the peer has revoked its consent"),
             Self::MappingChanged { mapped } => {
-                write!(f, "our own NAT has moved us to {mapped}, and the peer does not reach us there")
+                write!(f, "our own NAT has moved us to {mapped}, and what the peer sends does not arrive any more")
             }
             Self::Disconnected(end) => write!(f, "the connection of the path is gone: {end}"),
             Self::PathRemoved => f.write_str("the socket or the peer's candidate of the path was taken away"),

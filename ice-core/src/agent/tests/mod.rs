@@ -22,6 +22,7 @@ mod relay_bench;
 mod relay_faults;
 mod relays;
 mod remembered;
+mod remembered_offers;
 mod restart;
 mod restart_candidates;
 mod roaming;

@@ -17,7 +17,7 @@ pub(super) struct Place {
     /// When what went from which socket to whom.
     pub(super) asked: Vec<(u64, Tuple)>,
     /// Other requests: checks.
-    checks: Vec<u64>,
+    pub(super) checks: Vec<u64>,
     pub(super) events: Vec<(u64, Event)>,
     answers: Vec<(u64, Tuple, Vec<u8>)>,
 }
