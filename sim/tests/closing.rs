@@ -163,8 +163,8 @@ fn a_stream_that_is_over_takes_with_it_what_waits() {
     lab.net.set_link_from(lab.server, lab.client, narrow);
     lab.net.block(lab.client, lab.server);
     fill(&mut lab);
-    lab.net.set_link(narrow.with_bandwidth(10_000, 5_000));
-    let events = run(&mut lab.net, 70 * SECOND);
+    lab.net.set_link(narrow.with_bandwidth(1_000, 5_000));
+    let events = run(&mut lab.net, 120 * SECOND);
     assert_eq!(events.iter().map(|e| &e.change).collect::<Vec<_>>(), [&StreamChange::TimedOut]);
     assert_eq!(lab.net.pieces_in_streams(), 0);
     lab.net.unblock(lab.client, lab.server);
