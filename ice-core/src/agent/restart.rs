@@ -36,6 +36,7 @@ impl Agent {
         let (number, local) = (staged.number, staged.local.clone());
         self.leave_out_lost_sockets(number);
         if let Some(staged) = self.generations.staged.as_mut().filter(|_| is_new) {
+            self.gatherer.leave_out_filtered(&mut staged.candidates);
             self.gatherer.ask_again(self.now, &mut staged.candidates);
             self.doubt_relays();
         }

@@ -204,6 +204,20 @@ impl Candidates {
         true
     }
 
+    /// A filter keeps a candidate out from now on; it is there to be checked from.
+    pub fn hide(&mut self, id: LocalId) {
+        if let Some(local) = self.locals.iter_mut().find(|it| it.id == id) {
+            local.secrecy = Secrecy::Hidden;
+        }
+    }
+
+    /// What is told as the related address of each candidate.
+    pub fn set_related(&mut self, related: impl Fn(&LocalCandidate) -> Option<SocketAddr>) {
+        for local in &mut self.locals {
+            local.related = related(local);
+        }
+    }
+
     /// A candidate that may be told is held back, until it is released, or else told with the next generation.
     pub fn withhold(&mut self, id: LocalId) {
         let may_be_told = |it: &&mut LocalCandidate| it.id == id && it.secrecy == Secrecy::Told;

@@ -314,6 +314,11 @@ impl Inquiries {
         Some(Silence { server, servers: u32::try_from(asked().count()).unwrap_or(u32::MAX), requests })
     }
 
+    /// Whether a server sees this socket there.
+    pub(super) fn sees(&self, socket: SocketId, address: SocketAddr) -> bool {
+        self.bindings.iter().any(|b| (b.tuple.socket, b.mapped) == (socket, address))
+    }
+
     /// What two servers of different addresses say of one socket: whether both see the same (RFC 4787 §4.1).
     /// `None` if there are no two.
     pub(crate) fn maps_alike(&self) -> Option<bool> {

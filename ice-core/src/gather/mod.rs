@@ -3,6 +3,7 @@
 //! application's filter does not let through. It opens nothing.
 
 mod doubt;
+mod filtered;
 mod inquiry;
 mod relays;
 mod remembered;

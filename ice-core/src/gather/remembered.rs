@@ -4,7 +4,7 @@ use core::net::SocketAddr;
 
 use smallvec::SmallVec;
 
-use super::{Gatherer, Socket, Via};
+use super::{Gatherer, Via};
 use crate::base::{Instant, SocketId, Tuple};
 use crate::candidate::{CandidateType, Candidates, LocalCandidate, LocalId, Transport};
 
@@ -46,12 +46,6 @@ impl Gatherer {
                 candidates.remove_local(id);
             }
         }
-    }
-
-    /// Whether the filter lets this candidate through, as it is now.
-    pub(crate) fn lets_through(&self, local: &LocalCandidate) -> bool {
-        let is_used = |s: &Socket| self.filter.admits_base(s.local().ip(), s.interface());
-        self.filter.admits(local.kind, local.address.ip()) && self.socket(local.socket).is_some_and(is_used)
     }
 
     /// Whether the server that gave this candidate has seen another address since then.

@@ -244,6 +244,58 @@ fn filters_apply_in_every_generation() {
     assert!(stage.sent.is_empty());
 }
 
+/// What a restart tells of ourselves.
+fn told_again(stage: &mut Stage) -> Vec<String> {
+    stage.events.clear();
+    stage.agent.restart(stage.now).unwrap();
+    stage.poll();
+    stage.told()
+}
+
+/// From where the peer is checked.
+fn bases(stage: &mut Stage) -> Vec<SocketAddr> {
+    stage.set_next_credentials();
+    stage.add_candidate(PEER, 1);
+    stage.wait(Duration::from_secs(1));
+    assert!(!stage.sent.is_empty());
+    stage.agent.explain().pairs.iter().map(|pair| pair.local).collect()
+}
+
+fn narrow(stage: &mut Stage, types: CandidateTypes) {
+    let filter = CandidateFilter { types, ..Default::default() };
+    stage.agent.set_local_filter(stage.now, filter).unwrap();
+    stage.poll();
+}
+
+/// As `set_local_filter` promises: a restart takes back what the filter keeps out by now.
+#[test]
+fn a_restart_tells_nothing_that_the_filter_keeps_out_by_then() {
+    let mut stage = Stage::new(role(Role::Controlling));
+    stage.add_mapped();
+    stage.add_relay();
+    let all = told_again(&mut stage);
+    assert_eq!(all.len(), 3);
+    narrow(&mut stage, CandidateTypes::NONE.with(CandidateType::Relayed));
+    assert_eq!(told_again(&mut stage), [RELAY]);
+    assert_eq!(bases(&mut stage), ["192.0.2.1:1".parse().unwrap()]);
+    // As it was before, when the filter is.
+    narrow(&mut stage, CandidateTypes::ALL);
+    stage.add_mapped();
+    let again = told_again(&mut stage);
+    assert!(again.len() == 3 && all.iter().all(|line| again.contains(line)), "{again:?}");
+}
+
+/// The base of what is left is checked from, and not told: not as a related address either.
+#[test]
+fn a_base_that_a_filter_keeps_out_by_then_is_hidden_by_a_restart() {
+    let mut stage = Stage::new(role(Role::Controlling));
+    stage.add_mapped();
+    assert!(told_again(&mut stage).iter().any(|line| line.contains("raddr 10.0.0.1")));
+    narrow(&mut stage, CandidateTypes::ALL.without(CandidateType::Host));
+    assert_eq!(told_again(&mut stage), [MAPPED]);
+    assert_eq!(bases(&mut stage), ["10.0.0.1:5000".parse().unwrap()]);
+}
+
 /// What was signalled for one generation says nothing of the next, in which the address may be something else.
 #[test]
 fn a_source_is_judged_by_what_was_signalled_for_the_generation_of_its_request() {
