@@ -19,6 +19,7 @@ mod patience;
 mod profile;
 mod puppet;
 mod relay_bench;
+mod relay_doubts;
 mod relay_faults;
 mod relays;
 mod remembered;

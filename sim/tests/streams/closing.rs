@@ -1,59 +1,14 @@
 //! How streams end: through boxes, across cuts, and when one side knows of it before the other.
-#![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests fail by panicking")]
 
 use core::net::SocketAddr;
 use core::time::Duration;
 
 use floe_sim::{
-    Attachment, Clock, Firewall, Happening, HostId, LinkConfig, NatConfig, Network, Refusal, RouterConfig,
-    StreamChange, StreamEvent, StreamId, StreamKind, TcpLifetimes,
+    Attachment, Clock, Firewall, LinkConfig, NatConfig, Network, Refusal, RouterConfig, StreamChange,
+    StreamId, StreamKind, TcpLifetimes,
 };
 
-const MS: Duration = Duration::from_millis(1);
-const SECOND: Duration = Duration::from_secs(1);
-
-/// A client behind a router, a server that is not, and an open stream between them.
-struct Lab {
-    net: Network,
-    client: HostId,
-    server: HostId,
-    at: SocketAddr,
-    ours: StreamId,
-    theirs: StreamId,
-}
-
-fn lab(router: impl Into<RouterConfig>) -> Lab {
-    let mut net = Network::seeded(1);
-    let router = net.add_router(Attachment::Public, router);
-    let [client, server] = [Attachment::Behind(router), Attachment::Public].map(|place| net.add_host(place));
-    let at = SocketAddr::new(net.addresses(server).next().unwrap(), 3478);
-    net.listen(server, at, StreamKind::Tcp).unwrap();
-    let [ours, theirs] = connected(&mut net, (client, None), (server, at));
-    Lab { net, client, server, at, ours, theirs }
-}
-
-fn connected(
-    net: &mut Network,
-    (client, from): (HostId, Option<SocketAddr>),
-    (server, at): (HostId, SocketAddr),
-) -> [StreamId; 2] {
-    let ours = net.connect(client, from, at, StreamKind::Tcp).unwrap();
-    let events = run(net, SECOND);
-    let theirs = events.iter().find(|event| event.host == server).unwrap().stream;
-    assert!(events.iter().any(|e| (e.stream, &e.change) == (ours, &StreamChange::Connected)));
-    [ours, theirs]
-}
-
-fn run(net: &mut Network, time: Duration) -> Vec<StreamEvent> {
-    let end = net.now() + time;
-    let happenings = core::iter::from_fn(|| net.advance_all(end));
-    happenings
-        .map(|happening| match happening {
-            Happening::Stream(event) => event,
-            other => panic!("{other:?}"),
-        })
-        .collect()
-}
+use super::lab::{Lab, MS, SECOND, connected, lab, run};
 
 /// What happens within this time, to which end, and after how many milliseconds.
 fn told(net: &mut Network, time: Duration) -> Vec<(StreamId, u128, StreamChange)> {

@@ -1,53 +1,15 @@
 //! What is in a stream passes the boxes on its way, and shares the link with everything else.
-#![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests fail by panicking")]
 
 use core::net::SocketAddr;
 use core::time::Duration;
 
 use floe_sim::{
-    Attachment, Bursts, Firewall, Hairpin, Happening, HostId, Instant, LinkConfig, NatConfig, Network,
-    Pieces, PortAssignment, Refusal, RouterConfig, RouterId, STREAM_BUFFER, StreamChange, StreamEvent,
-    StreamId, StreamKind, TcpLifetimes,
+    Attachment, Bursts, Firewall, Hairpin, Happening, Instant, LinkConfig, NatConfig, Network, Pieces,
+    PortAssignment, Refusal, RouterConfig, STREAM_BUFFER, StreamChange, StreamEvent, StreamId, StreamKind,
+    TcpLifetimes,
 };
 
-const MS: Duration = Duration::from_millis(1);
-const SECOND: Duration = Duration::from_secs(1);
-
-/// A client behind a router, a server that is not, and an open stream between them.
-struct Lab {
-    net: Network,
-    router: RouterId,
-    client: HostId,
-    server: HostId,
-    at: SocketAddr,
-    ours: StreamId,
-    theirs: StreamId,
-}
-
-fn lab(router: impl Into<RouterConfig>) -> Lab {
-    let mut net = Network::seeded(1);
-    let router = net.add_router(Attachment::Public, router);
-    let [client, server] = [Attachment::Behind(router), Attachment::Public].map(|place| net.add_host(place));
-    let at = SocketAddr::new(net.addresses(server).next().unwrap(), 3478);
-    net.listen(server, at, StreamKind::Tcp).unwrap();
-    let ours = net.connect(client, None, at, StreamKind::Tcp).unwrap();
-    let events = run(&mut net, SECOND);
-    let theirs = events.iter().find(|event| event.host == server).unwrap().stream;
-    assert!(events.iter().any(|e| (e.stream, &e.change) == (ours, &StreamChange::Connected)));
-    Lab { net, router, client, server, at, ours, theirs }
-}
-
-fn run(net: &mut Network, time: Duration) -> Vec<StreamEvent> {
-    let end = net.now() + time;
-    let happenings = core::iter::from_fn(|| net.advance_all(end));
-    happenings
-        .filter_map(|happening| match happening {
-            Happening::Stream(event) => Some(event),
-            Happening::Datagram(_) => None,
-            Happening::Icmp(error) => panic!("{error:?}"),
-        })
-        .collect()
-}
+use super::lab::{Lab, MS, SECOND, lab, run};
 
 impl Lab {
     /// Writes into one end, and tells what comes of it within two minutes: at which end, when, and what.

@@ -1,5 +1,4 @@
 //! What streams leave to each other, to themselves and to datagrams on the links and in the NATs that they share.
-#![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests fail by panicking")]
 
 use core::net::SocketAddr;
 use core::time::Duration;
@@ -8,27 +7,14 @@ use floe_sim::{
     Attachment, Happening, HostId, LinkConfig, NatConfig, Network, StreamChange, StreamEvent, StreamKind,
 };
 
-const MS: Duration = Duration::from_millis(1);
-const SECOND: Duration = Duration::from_secs(1);
+use super::lab::{MS, SECOND, listening, run};
 
 /// A client and a server that listens, and nothing between them.
 fn two(seed: u64) -> (Network, HostId, HostId, SocketAddr) {
     let mut net = Network::seeded(seed);
     let [client, server] = [(); 2].map(|()| net.add_host(Attachment::Public));
-    let at = SocketAddr::new(net.addresses(server).next().unwrap(), 3478);
-    net.listen(server, at, StreamKind::Tcp).unwrap();
+    let at = listening(&mut net, server);
     (net, client, server, at)
-}
-
-fn run(net: &mut Network, time: Duration) -> Vec<StreamEvent> {
-    let end = net.now() + time;
-    let happenings = core::iter::from_fn(|| net.advance_all(end));
-    happenings
-        .map(|happening| match happening {
-            Happening::Stream(event) => event,
-            other => panic!("{other:?}"),
-        })
-        .collect()
 }
 
 fn size(event: &StreamEvent) -> usize {

@@ -1,13 +1,14 @@
-//! Byte streams in a simulated network: whole and in order, whatever the links, NATs and firewalls do.
-#![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests fail by panicking")]
+//! What comes out of streams: whole and in order, whatever the links, NATs and firewalls do.
 
 use core::net::SocketAddr;
 use core::time::Duration;
 
 use floe_sim::{
-    Attachment, BindError, DropReason, Firewall, Happening, HostId, Instant, LinkConfig, NatConfig, Network,
-    Pieces, StreamChange, StreamEvent, StreamId, StreamKind,
+    Attachment, BindError, DropReason, Firewall, HostId, Instant, LinkConfig, NatConfig, Network, Pieces,
+    StreamChange, StreamEvent, StreamId, StreamKind,
 };
+
+use super::lab::run;
 
 fn secs(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
@@ -15,17 +16,6 @@ fn secs(seconds: u64) -> Duration {
 
 fn millis(milliseconds: u64) -> Duration {
     Duration::from_millis(milliseconds)
-}
-
-/// Everything that happens to streams within this time.
-fn run(net: &mut Network, time: Duration) -> Vec<StreamEvent> {
-    let end = net.now() + time;
-    let mut events = Vec::new();
-    while let Some(happening) = net.advance_all(end) {
-        let Happening::Stream(event) = happening else { panic!("{happening:?}") };
-        events.push(event);
-    }
-    events
 }
 
 fn changes(events: Vec<StreamEvent>) -> Vec<StreamChange> {
