@@ -4,12 +4,12 @@ use core::net::SocketAddr;
 use core::time::Duration;
 
 use floe_sim::{
-    Attachment, Bursts, Firewall, Hairpin, Happening, Instant, LinkConfig, NatConfig, Network, Pieces,
-    PortAssignment, Refusal, RouterConfig, STREAM_BUFFER, StreamChange, StreamEvent, StreamId, StreamKind,
-    TcpLifetimes,
+    Attachment, Bursts, Firewall, Hairpin, Happening, HostId, Instant, LinkConfig, NatConfig, Network,
+    Pieces, PortAssignment, Refusal, RouterConfig, STREAM_BUFFER, StreamChange, StreamEvent, StreamId,
+    StreamKind, TcpLifetimes,
 };
 
-use super::lab::{Lab, MS, SECOND, lab, run};
+use super::lab::{Lab, MS, SECOND, lab, listening, run};
 
 impl Lab {
     /// Writes into one end, and tells what comes of it within two minutes: at which end, when, and what.
@@ -150,6 +150,15 @@ fn an_idle_stream_is_forgotten_and_one_with_keepalives_is_not() {
     }
 }
 
+/// Lets a server listen where its NAT shows it: it has connected to somebody outside from there.
+fn listening_behind_a_nat(net: &mut Network, server: HostId) -> SocketAddr {
+    let outside = net.add_host(Attachment::Public);
+    let public = listening(net, outside);
+    let local = listening(net, server);
+    net.connect(server, Some(local), public, StreamKind::Tcp).unwrap();
+    run(net, SECOND).iter().find(|e| e.host == outside).unwrap().remote
+}
+
 #[test]
 fn two_behind_boxes_speak_whoever_has_begun() {
     // The mapping that lets the request in is not the one that an answer would make.
@@ -160,13 +169,7 @@ fn two_behind_boxes_speak_whoever_has_begun() {
         let mut net = Network::seeded(1);
         let nats = [nat(), server_nat].map(|nat| net.add_nat(nat));
         let [client, server] = nats.map(|nat| net.add_host(Attachment::Behind(nat)));
-        let outside = net.add_host(Attachment::Public);
-        let [local, public] =
-            [server, outside].map(|host| SocketAddr::new(net.addresses(host).next().unwrap(), 5_000));
-        net.listen(server, local, StreamKind::Tcp).unwrap();
-        net.listen(outside, public, StreamKind::Tcp).unwrap();
-        net.connect(server, Some(local), public, StreamKind::Tcp).unwrap();
-        let seen = run(&mut net, SECOND).iter().find(|e| e.host == outside).unwrap().remote;
+        let seen = listening_behind_a_nat(&mut net, server);
         let ours = net.connect(client, None, seen, StreamKind::Tcp).unwrap();
         let theirs = run(&mut net, SECOND).iter().find(|e| e.host == server).unwrap().stream;
         assert!(net.write(ours, b"to") && net.write(theirs, b"fro"));
@@ -315,13 +318,7 @@ fn a_stream_goes_through_nats_behind_nats_and_through_one_that_turns_it_back() {
         let homes =
             [home_of_client, home_of_server].map(|nat| net.add_router(Attachment::Behind(carrier), nat));
         let [client, server] = homes.map(|home| net.add_host(Attachment::Behind(home)));
-        let outside = net.add_host(Attachment::Public);
-        let [local, public] =
-            [server, outside].map(|host| SocketAddr::new(net.addresses(host).next().unwrap(), 5_000));
-        net.listen(server, local, StreamKind::Tcp).unwrap();
-        net.listen(outside, public, StreamKind::Tcp).unwrap();
-        net.connect(server, Some(local), public, StreamKind::Tcp).unwrap();
-        let seen = run(&mut net, SECOND).iter().find(|e| e.host == outside).unwrap().remote;
+        let seen = listening_behind_a_nat(&mut net, server);
         for _ in 0..2 {
             let ours = net.connect(client, None, seen, StreamKind::Tcp).unwrap();
             let events = run(&mut net, 40 * MS);
